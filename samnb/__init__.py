@@ -1,0 +1,1 @@
+"""samnb: the two SAM data engines, run, seen and measured in a notebook."""

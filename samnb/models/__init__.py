@@ -1,0 +1,1 @@
+"""Models behind one contract; importing this package loads no framework."""
