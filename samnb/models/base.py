@@ -11,7 +11,7 @@ The engine maps them to the medium's own frame numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -112,7 +112,7 @@ class TrackSession(Protocol):
         start: int,
         stop: int,
         obj_ids: Sequence[int] | None = None,
-    ) -> Iterator[tuple[int, dict[int, Prediction]]]:
+    ) -> Generator[tuple[int, dict[int, Prediction]], None, None]:
         """Yield ``(position, {obj_id: Prediction})`` from ``start`` to ``stop``, both
         included; ``stop < start`` runs backward in time. Prompted frames are yielded
         with the mask their prompts gave, so that a correction survives. Closing the

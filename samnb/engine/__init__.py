@@ -1,0 +1,1 @@
+"""The loop itself: flow, state, session and statistics. No torch, no widgets."""

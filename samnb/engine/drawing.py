@@ -1,0 +1,262 @@
+"""A session's hands: objects, gestures on frames, undo, and the model behind them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from samnb.engine import masklets
+from samnb.engine.core import Clock, Core, new_id
+from samnb.engine.flow import require_step
+from samnb.engine.state import FrameState, OpStatus, ProjectState
+from samnb.engine.tracking import ModelSlot, Tracking
+from samnb.events import (
+    Body,
+    FrameEdited,
+    ItemAdded,
+    ItemDeleted,
+    ItemRenamed,
+    ProjectCreated,
+    Redone,
+    Undone,
+)
+from samnb.masks import ops as mask_ops
+from samnb.masks import rle as rle_ops
+from samnb.models.base import Tracker
+from samnb.store.db import Log
+from samnb.store.media import AnnotationFrames, FrameCache
+from samnb.types import (
+    FlowError,
+    InputError,
+    Item,
+    MaskPrompt,
+    Prompt,
+    Rle,
+    Step,
+    Stroke,
+    Worker,
+)
+
+
+class Drawing(Core):
+    """What a worker does to masks; :class:`~samnb.engine.session.Session` adds the loop.
+
+    Args:
+        log: the project's log.
+        worker: who acts.
+        project: name and annotation rate for a new project.
+        model: the model, loaded when it is first needed; sessions may share one.
+        clock: wall-clock time in seconds since the epoch.
+        ids: source of fresh ids.
+        cache: decoded frames.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        *,
+        worker: Worker,
+        project: ProjectCreated,
+        model: ModelSlot,
+        clock: Clock = time.time,
+        ids: Callable[[], str] = new_id,
+        cache: FrameCache | None = None,
+    ) -> None:
+        super().__init__(log, worker=worker, project=project, clock=clock, ids=ids, cache=cache)
+        self._model = model
+        self._tracking: Tracking | None = None
+        self._model_lock = threading.Lock()
+
+    # -- the model -------------------------------------------------------------
+
+    @property
+    def tracker(self) -> Tracker:
+        """The model, loaded at first use.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        return self._model.get()
+
+    @contextmanager
+    def model(self, media_id: str) -> Iterator[Tracking]:
+        """Hold the model with ``media_id`` open, alone, for as long as the block runs.
+
+        Raises:
+            FlowError: a propagation is running.
+        """
+        if not self._model_lock.acquire(timeout=0.5):
+            raise FlowError("the model is busy: wait for the propagation to end or cancel it")
+        try:
+            if self._tracking is None:
+                self._tracking = Tracking(self.tracker, self.mask)
+            self._tracking.open(
+                media_id,
+                lambda: AnnotationFrames(
+                    self.reader(media_id), self.annotation_frames(media_id)
+                ),
+            )
+            yield self._tracking
+        finally:
+            self._model_lock.release()
+
+    @property
+    def is_model_busy(self) -> bool:
+        """Whether a prediction or propagation is running."""
+        return self._model_lock.locked()
+
+    def switch_model(self, tracker: Tracker | str) -> None:
+        """Use another model from now on; prompts stay, they live in the log."""
+        self.free_model()
+        self._model = ModelSlot(tracker)
+
+    def free_model(self) -> None:
+        """Close the model's open videos and give their memory back."""
+        with self._model_lock:
+            if self._tracking is not None:
+                self._tracking.close()
+                self._tracking = None
+
+    # -- objects ---------------------------------------------------------------
+
+    def add_item(self, media_id: str, name: str = "", *, source: str = "manual") -> Item:
+        """Select a new target in a medium; it gets the next object number."""
+        self.media(media_id)
+        item_id = self.new_id()
+
+        def make(state: ProjectState) -> list[Body]:
+            taken = [s.item.obj_id for s in state.items_of(media_id, with_deleted=True)]
+            return [ItemAdded(Item(item_id, media_id, max(taken, default=0) + 1, name, "", source))]
+
+        self.commit(make)
+        return self.item(item_id).item
+
+    def rename_item(self, item_id: str, name: str) -> None:
+        """Give an object another name."""
+        self.item(item_id)
+        self.commit(lambda _s: [ItemRenamed(item_id, name)])
+
+    def delete_item(self, item_id: str) -> None:
+        """Take an object away; ``undo`` brings it back with everything it had."""
+
+        def make(state: ProjectState) -> list[Body]:
+            return [] if state.items[item_id].is_deleted else [ItemDeleted(item_id)]
+
+        self.item(item_id)
+        self.commit(make)
+
+    # -- gestures --------------------------------------------------------------
+
+    def set_prompts(
+        self, item_id: str, frame_idx: int, prompts: Sequence[Prompt]
+    ) -> FrameState | None:
+        """Set all prompts of an object on a frame and commit the model's answer.
+
+        A mask prompt may be followed by points: each positive one adds what the model
+        sees there to the mask, each negative one takes it away. No prompts at all
+        clears the frame.
+
+        Returns:
+            the frame's new state.
+
+        Raises:
+            FlowError: the item is not being tracked now, or the model is busy.
+            InputError: a frame outside the annotation grid, or an impossible mixture.
+        """
+        if not prompts:
+            return self.clear_frame(item_id, frame_idx)
+        self._check_frame(item_id, frame_idx)
+        edit, rle = masklets.predict(self, item_id, frame_idx, tuple(prompts))
+        return self._edit(edit, rle)
+
+    def paint(self, item_id: str, frame_idx: int, stroke: Stroke) -> FrameState | None:
+        """Draw or erase with a round brush on the object's mask."""
+        self._check_frame(item_id, frame_idx)
+        before = self._mask_array(item_id, frame_idx)
+        rle = rle_ops.encode(mask_ops.draw_strokes(before, stroke))
+        tool = "eraser" if stroke.is_erase else "brush"
+        edit = FrameEdited(item_id, frame_idx, tool, (MaskPrompt(rle.id),), rle.id, stroke)
+        return self._edit(edit, rle)
+
+    def set_mask(self, item_id: str, frame_idx: int, rle: Rle) -> FrameState | None:
+        """Give a whole mask drawn elsewhere as the answer and the prompt of a frame."""
+        media = self._check_frame(item_id, frame_idx)
+        if rle.size_hw != media:
+            raise InputError(f"mask: expected size {media}, got {rle.size_hw}")
+        edit = FrameEdited(item_id, frame_idx, "mask", (MaskPrompt(rle.id),), rle.id)
+        return self._edit(edit, rle)
+
+    def mark_absent(self, item_id: str, frame_idx: int) -> FrameState | None:
+        """Say that the object is not in the picture on this frame."""
+        rle = rle_ops.empty(self._check_frame(item_id, frame_idx))
+        edit = FrameEdited(item_id, frame_idx, "absent", (MaskPrompt(rle.id),), rle.id)
+        return self._edit(edit, rle)
+
+    def clear_frame(self, item_id: str, frame_idx: int) -> FrameState | None:
+        """Remove prompts and mask of an object on a frame; propagation may fill it."""
+        self._check_frame(item_id, frame_idx)
+        return self._edit(FrameEdited(item_id, frame_idx, "clear"), None)
+
+    def _edit(self, edit: FrameEdited, rle: Rle | None) -> FrameState | None:
+        def make(state: ProjectState) -> list[Body]:
+            require_step(state.items[edit.item_id], Step.TRACK, "edit")
+            return [edit]
+
+        self.commit(make, masks=() if rle is None else (rle,))
+        return self.item(edit.item_id).frames.get(edit.frame_idx)
+
+    def _check_frame(self, item_id: str, frame_idx: int) -> tuple[int, int]:
+        """Refuse what cannot be edited; return the medium's (height, width)."""
+        state = self.item(item_id)
+        require_step(state, Step.TRACK, "edit")
+        if frame_idx not in self.annotation_frames(state.item.media_id):
+            raise InputError(f"frame_idx: expected a frame on the annotation grid, got {frame_idx}")
+        return self.media(state.item.media_id).size_hw
+
+    def _mask_array(self, item_id: str, frame_idx: int) -> Any:
+        frame = self.item(item_id).frames.get(frame_idx)
+        size_hw = self.media(self.item(item_id).item.media_id).size_hw
+        has_mask = frame is not None and frame.mask_id is not None
+        rle = self.mask(str(frame.mask_id)) if has_mask and frame else rle_ops.empty(size_hw)
+        return rle_ops.decode(rle)
+
+    # -- undo ------------------------------------------------------------------
+
+    def can_undo(self, item_id: str, frame_idx: int) -> bool:
+        """Whether ``undo`` would do something here."""
+        return self.item(item_id).op_to_undo(frame_idx) is not None
+
+    def can_redo(self, item_id: str, frame_idx: int) -> bool:
+        """Whether ``redo`` would do something here."""
+        return self.item(item_id).op_to_redo(frame_idx) is not None
+
+    def undo(self, item_id: str, frame_idx: int) -> bool:
+        """Take back the newest gesture, deletion or propagation that reaches this frame
+        of this object. Returns False when there is none."""
+        return self._flip(item_id, frame_idx, OpStatus.DONE)
+
+    def redo(self, item_id: str, frame_idx: int) -> bool:
+        """Do again what ``undo`` took back last on this frame of this object."""
+        return self._flip(item_id, frame_idx, OpStatus.UNDONE)
+
+    def _flip(self, item_id: str, frame_idx: int, status: OpStatus) -> bool:
+        def make(state: ProjectState) -> list[Body]:
+            item = state.items[item_id]
+            if not item.is_deleted:
+                require_step(item, Step.TRACK, "undo changes of")
+            if status is OpStatus.DONE:
+                op = item.op_to_undo(frame_idx)
+                return [Undone(item_id, op.seq)] if op else []
+            op = item.op_to_redo(frame_idx)
+            return [Redone(item_id, op.seq)] if op else []
+
+        self.item(item_id)
+        return bool(self.commit(make))
+
+    def close(self) -> None:
+        """Give the model's memory back and close files and log."""
+        self.free_model()
+        super().close()

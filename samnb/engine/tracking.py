@@ -1,0 +1,143 @@
+"""Keeps a model's open videos in step with the log.
+
+The log holds every prompt; a :class:`~samnb.models.base.TrackSession` holds a copy.
+Before a model is asked anything, the copy is brought up to date: so undo, redo,
+brush strokes and restarts need no word to the model when they happen.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from samnb.engine.state import ItemState
+from samnb.masks import rle as rle_ops
+from samnb.models.base import FramePrompts, FrameSource, Prediction, Tracker, TrackSession
+from samnb.types import Box, InputError, MaskId, MaskPrompt, Point, Prompt, Rle
+
+
+def to_frame_prompts(
+    prompts: Iterable[Prompt], mask_of: Callable[[MaskId], Rle]
+) -> FramePrompts:
+    """Turn records into the arrays that a model takes.
+
+    Raises:
+        InputError: two boxes, or a mask together with other prompts.
+    """
+    prompts = tuple(prompts)
+    points = [p for p in prompts if isinstance(p, Point)]
+    boxes = [p for p in prompts if isinstance(p, Box)]
+    masks = [p for p in prompts if isinstance(p, MaskPrompt)]
+    if len(boxes) > 1:
+        raise InputError(f"prompts: expected at most one box per object and frame, got {len(boxes)}")
+    if masks:
+        if len(prompts) > 1:
+            raise InputError("prompts: expected a mask alone, got a mask with other prompts")
+        return FramePrompts(mask=rle_ops.decode(mask_of(masks[0].mask_id)))
+    box = boxes[0] if boxes else None
+    return FramePrompts(
+        points_xy=np.array([(p.x, p.y) for p in points], np.float32).reshape(-1, 2),
+        point_labels=np.array([p.label for p in points], np.int32),
+        box_xyxy=np.array([box.x0, box.y0, box.x1, box.y1], np.float32) if box else None,
+    )
+
+
+class ModelSlot:
+    """A model, or the name of one that is loaded once, when it is first needed."""
+
+    def __init__(self, tracker: Tracker | str) -> None:
+        self._tracker = tracker
+        self._lock = threading.Lock()
+
+    def get(self) -> Tracker:
+        """Return the model.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        with self._lock:
+            if isinstance(self._tracker, str):
+                from samnb.models.registry import load_model
+
+                self._tracker = load_model(self._tracker)
+            return self._tracker
+
+
+@dataclass(slots=True)
+class _Open:
+    """One open video and the prompts its model session has been given."""
+
+    track: TrackSession
+    given: dict[tuple[int, int], tuple[Prompt, ...]] = field(default_factory=dict)
+
+
+class Tracking:
+    """Open model sessions, at most ``limit`` at a time; the oldest gives its memory back."""
+
+    def __init__(self, tracker: Tracker, mask_of: Callable[[MaskId], Rle], limit: int = 2) -> None:
+        self.tracker = tracker
+        self._mask_of = mask_of
+        self._limit = limit
+        self._open: dict[str, _Open] = {}
+
+    def open(self, media_id: str, source: Callable[[], FrameSource]) -> TrackSession:
+        """Return the model session of a video, opening it when needed."""
+        if media_id not in self._open:
+            while len(self._open) >= self._limit:
+                self._open.pop(next(iter(self._open))).track.close()
+            self._open[media_id] = _Open(self.tracker.open(source()))
+        return self._open[media_id].track
+
+    def open_track(self, media_id: str) -> TrackSession:
+        """Return the model session of a video that is open."""
+        return self._open[media_id].track
+
+    def sync(
+        self,
+        media_id: str,
+        items: Iterable[ItemState],
+        position_of: Mapping[int, int],
+        *,
+        but: tuple[int, int] | None = None,
+    ) -> None:
+        """Give the model exactly the prompts that the items have now.
+
+        Args:
+            media_id: an open video.
+            items: items of that video; objects not named here are left alone.
+            position_of: position in the frame source by frame number.
+            but: ``(obj_id, position)`` about to be replaced, not worth predicting first.
+        """
+        entry = self._open[media_id]
+        for state in items:
+            obj_id = state.item.obj_id
+            wanted = {
+                (obj_id, position_of[idx]): frame.prompts
+                for idx, frame in state.frames.items()
+                if frame.prompts and idx in position_of and not state.is_deleted
+            }
+            for key in [k for k in entry.given if k[0] == obj_id and k not in wanted]:
+                entry.track.clear_prompts(*key)
+                del entry.given[key]
+            for key, prompts in sorted(wanted.items()):
+                if key != but and entry.given.get(key) != prompts:
+                    self.give(media_id, key, prompts)
+            if state.is_deleted:
+                entry.track.remove_object(obj_id)
+
+    def give(
+        self, media_id: str, key: tuple[int, int], prompts: tuple[Prompt, ...]
+    ) -> Prediction:
+        """Set the prompts of ``(obj_id, position)`` and return the prediction there."""
+        entry = self._open[media_id]
+        prediction = entry.track.set_prompts(*key, to_frame_prompts(prompts, self._mask_of))
+        entry.given[key] = prompts
+        return prediction
+
+    def close(self) -> None:
+        """Close all videos."""
+        while self._open:
+            self._open.popitem()[1].track.close()

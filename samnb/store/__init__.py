@@ -1,0 +1,1 @@
+"""What lasts: the log of a project and the media it is about."""
