@@ -1,0 +1,1 @@
+"""Pure functions over masks: run lengths, repair and drawing, pictures."""
