@@ -95,9 +95,7 @@ class Drawing(Core):
                 self._tracking = Tracking(self.tracker, self.mask)
             self._tracking.open(
                 media_id,
-                lambda: AnnotationFrames(
-                    self.reader(media_id), self.annotation_frames(media_id)
-                ),
+                lambda: AnnotationFrames(self.reader(media_id), self.annotation_frames(media_id)),
             )
             yield self._tracking
         finally:

@@ -210,9 +210,7 @@ def _commit_frame(
         rle = rle_ops.encode(answer.mask)
         rles.append(rle)
         masks.append(
-            TrackedMask(
-                state.item.id, rle.id, answer.confidence, answer.presence, answer.stability
-            )
+            TrackedMask(state.item.id, rle.id, answer.confidence, answer.presence, answer.stability)
         )
     body = FrameTracked(run_id, frame_idx, tuple(masks))
     session.commit(lambda _s: [body], masks=rles)

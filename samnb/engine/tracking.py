@@ -19,9 +19,7 @@ from samnb.models.base import FramePrompts, FrameSource, Prediction, Tracker, Tr
 from samnb.types import Box, InputError, MaskId, MaskPrompt, Point, Prompt, Rle
 
 
-def to_frame_prompts(
-    prompts: Iterable[Prompt], mask_of: Callable[[MaskId], Rle]
-) -> FramePrompts:
+def to_frame_prompts(prompts: Iterable[Prompt], mask_of: Callable[[MaskId], Rle]) -> FramePrompts:
     """Turn records into the arrays that a model takes.
 
     Raises:
@@ -32,7 +30,9 @@ def to_frame_prompts(
     boxes = [p for p in prompts if isinstance(p, Box)]
     masks = [p for p in prompts if isinstance(p, MaskPrompt)]
     if len(boxes) > 1:
-        raise InputError(f"prompts: expected at most one box per object and frame, got {len(boxes)}")
+        raise InputError(
+            f"prompts: expected at most one box per object and frame, got {len(boxes)}"
+        )
     if masks:
         if len(prompts) > 1:
             raise InputError("prompts: expected a mask alone, got a mask with other prompts")
@@ -59,11 +59,12 @@ class ModelSlot:
             ModelError: it cannot be loaded.
         """
         with self._lock:
-            if isinstance(self._tracker, str):
+            tracker = self._tracker
+            if isinstance(tracker, str):
                 from samnb.models.registry import load_model
 
-                self._tracker = load_model(self._tracker)
-            return self._tracker
+                tracker = self._tracker = load_model(tracker)
+            return tracker
 
 
 @dataclass(slots=True)
@@ -128,9 +129,7 @@ class Tracking:
             if state.is_deleted:
                 entry.track.remove_object(obj_id)
 
-    def give(
-        self, media_id: str, key: tuple[int, int], prompts: tuple[Prompt, ...]
-    ) -> Prediction:
+    def give(self, media_id: str, key: tuple[int, int], prompts: tuple[Prompt, ...]) -> Prediction:
         """Set the prompts of ``(obj_id, position)`` and return the prediction there."""
         entry = self._open[media_id]
         prediction = entry.track.set_prompts(*key, to_frame_prompts(prompts, self._mask_of))

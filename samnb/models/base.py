@@ -51,12 +51,8 @@ class FramePrompts:
             points or a box, because no SAM 2 implementation defines the mixture.
     """
 
-    points_xy: npt.NDArray[np.float32] = field(
-        default_factory=lambda: np.zeros((0, 2), np.float32)
-    )
-    point_labels: npt.NDArray[np.int32] = field(
-        default_factory=lambda: np.zeros((0,), np.int32)
-    )
+    points_xy: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 2), np.float32))
+    point_labels: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros((0,), np.int32))
     box_xyxy: npt.NDArray[np.float32] | None = None
     mask: BoolMask | None = None
 
@@ -134,7 +130,8 @@ class Tracker(Protocol):
         """Name and version as it is written into the log, e.g. ``mobile@1``."""
 
     @property
-    def capabilities(self) -> Capabilities: ...
+    def capabilities(self) -> Capabilities:
+        """What the model can take."""
 
     def open(self, frames: FrameSource) -> TrackSession:
         """Start on a video; decodes nothing yet."""

@@ -164,7 +164,9 @@ class Log:
                 self._lock_writers(connection)
                 last = connection.execute(sa.select(sa.func.max(_EVENTS.c.seq))).scalar() or 0
                 if after_seq is not None and after_seq != last:
-                    raise LogConflictError(f"log: expected to follow event {after_seq}, is at {last}")
+                    raise LogConflictError(
+                        f"log: expected to follow event {after_seq}, is at {last}"
+                    )
                 if new_masks:
                     self._insert_masks(connection, new_masks)
                 events = [

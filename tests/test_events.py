@@ -1,0 +1,99 @@
+import dataclasses
+import json
+
+import pytest
+
+from samnb import events as ev
+from samnb.types import (
+    Box,
+    FrameMask,
+    Item,
+    LogError,
+    MaskPrompt,
+    Media,
+    MediaKind,
+    Point,
+    Proposal,
+    Role,
+    Stroke,
+    Verdict,
+    VerdictKind,
+    Worker,
+    WorkerKind,
+)
+
+MEDIA = Media("m", MediaKind.VIDEO, "a.mp4", "/x/a.mp4", (4, 6), 9, 24.0, 0.375)
+PROPOSAL = Proposal(
+    "p", "i", "ana", "mobile", (FrameMask(0, "h", True, 0.9, 0.8, None),),
+    ((0, Point(1.5, 2.0, 0)), (0, Box(0, 0, 3, 3)), (4, MaskPrompt("h"))), None,
+)  # fmt: skip
+BODIES = [
+    ev.ProjectCreated("demo", 6.0),
+    ev.WorkerJoined(Worker("ana", WorkerKind.SIMULATED, "Ana")),
+    ev.MediaAdded(MEDIA),
+    ev.MediaRelinked("m", "/y/a.mp4"),
+    ev.MediaTagged("m", (("environment", "Indoor"),)),
+    ev.ItemAdded(Item("i", "m", 1, "dog")),
+    ev.ItemRenamed("i", "chien"),
+    ev.ItemDeleted("i"),
+    ev.FrameEdited("i", 4, "brush", (MaskPrompt("h"),), "h", Stroke(((0.5, 1.0),), 3.0, True)),
+    ev.FrameEdited("i", 4, "points", (Point(1, 2), Box(0, 0, 2, 2)), "h", clicks=2),
+    ev.PropagationStarted("r", "m", ("i",), 8, 0, "mobile"),
+    ev.FrameTracked("r", 4, (ev.TrackedMask("i", "h", 0.5, 0.6, 0.7),)),
+    ev.PropagationEnded("r", "cancelled"),
+    ev.Undone("i", 3),
+    ev.Redone("i", 3),
+    ev.Looked("m", None, 4),
+    ev.Claimed("i", Role.VERIFIER, 12.0),
+    ev.Released("i"),
+    ev.Submitted(PROPOSAL),
+    ev.Judged(Verdict("p", "i", "bo", VerdictKind.REJECT, "blurred", 4, 2.5)),
+    ev.Reopened("i", "again"),
+    ev.Imported(PROPOSAL, "a.json", True, 41),
+]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=[ev.kind_of(b) for b in BODIES])
+def test_a_body_survives_the_log(body):
+    assert ev.decode(ev.kind_of(body), ev.VERSION, ev.encode(body)) == body
+
+
+def test_every_kind_is_covered_here():
+    assert {type(b) for b in BODIES} == set(ev.KINDS.values())
+
+
+def test_bodies_are_frozen_and_hashable():
+    for body in BODIES:
+        assert dataclasses.fields(body)
+        hash(body)
+
+
+def test_a_newer_log_is_refused_with_advice():
+    with pytest.raises(LogError, match="newer samnb.*update"):
+        ev.decode("undone", ev.VERSION + 1, "{}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "says"),
+    [
+        ("nonsense", "{}", "unknown event kind 'nonsense'"),
+        ("undone", "{", "cannot be read"),
+        ("undone", json.dumps({"item_id": "i"}), "cannot be read"),
+        ("undone", json.dumps({"item_id": "i", "op_seq": 1, "new": 2}), "cannot be read"),
+    ],
+)
+def test_a_broken_line_is_named(kind, text, says):
+    with pytest.raises(LogError, match=says):
+        ev.decode(kind, ev.VERSION, text)
+
+
+def test_an_upcast_lifts_an_old_body(monkeypatch):
+    monkeypatch.setattr(ev, "VERSION", 2)
+    monkeypatch.setitem(ev.UPCASTS, ("undone", 1), lambda d: {"item_id": d["item"], "op_seq": 7})
+    assert ev.decode("undone", 1, '{"item": "i"}') == ev.Undone("i", 7)
+
+
+def test_item_ids_name_what_an_event_is_about():
+    assert ev.item_ids_of(BODIES[10]) == ("i",)
+    assert ev.item_ids_of(ev.Submitted(PROPOSAL)) == ("i",)
+    assert ev.item_ids_of(ev.MediaRelinked("m", "p")) == ()
