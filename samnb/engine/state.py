@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from types import MappingProxyType
 from typing import TypeAlias
 
 from samnb.events import ProjectCreated
@@ -201,12 +200,12 @@ class ProjectState:
 
     seq: int = 0
     project: ProjectCreated | None = None
-    media: Mapping[str, Media] = MappingProxyType({})
-    tags: Mapping[str, Tags] = MappingProxyType({})
-    items: Mapping[str, ItemState] = MappingProxyType({})
-    workers: Mapping[str, Worker] = MappingProxyType({})
-    runs: Mapping[str, Run] = MappingProxyType({})
-    cursors: Mapping[str, Cursor] = MappingProxyType({})
+    media: Mapping[str, Media] = field(default_factory=dict)
+    tags: Mapping[str, Tags] = field(default_factory=dict)
+    items: Mapping[str, ItemState] = field(default_factory=dict)
+    workers: Mapping[str, Worker] = field(default_factory=dict)
+    runs: Mapping[str, Run] = field(default_factory=dict)
+    cursors: Mapping[str, Cursor] = field(default_factory=dict)
 
     def items_of(self, media_id: str, *, with_deleted: bool = False) -> tuple[ItemState, ...]:
         """The items of one medium in the order of their object numbers."""
