@@ -1,0 +1,205 @@
+"""The ``samnb`` command: a thin shell over the package.
+
+Exit status: 0 when it worked, 1 when samnb refused or failed (one line on stderr
+says why), 2 when the command line was wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from samnb import __version__
+from samnb.types import SamnbError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    try:
+        return int(args.run(args) or 0)
+    except SamnbError as error:
+        sys.stderr.write(f"samnb: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("samnb: interrupted\n")
+        return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="samnb", description="The two SAM data engines, run, seen and measured."
+    )
+    parser.add_argument("--version", action="version", version=f"samnb {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_studio(commands)
+    _add_import(commands)
+    _add_export(commands)
+    _add_eval(commands)
+    _add_stats(commands)
+    _add_train(commands)
+    return parser
+
+
+def _add_studio(commands: Any) -> None:
+    p = commands.add_parser("studio", help="open the studio in a browser")
+    p.add_argument("media", nargs="*", type=Path, metavar="MEDIA", help="images, videos, folders")
+    p.add_argument("--demo", action="store_true", help="make a demo clip and open it")
+    p.add_argument("--project", type=Path, help="project file (default: studio.samnb)")
+    p.add_argument("--worker", default="me", help="who works (default: %(default)s)")
+    p.add_argument("--model", default="mobile", help="model (default: %(default)s)")
+    p.add_argument("--voila", action="store_true", help="as a Voila page instead of JupyterLab")
+    p.add_argument("--port", type=int, help="port of the server (default: a free one)")
+    p.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
+    p.set_defaults(run=_studio)
+
+
+def _studio(args: argparse.Namespace) -> int:
+    from samnb import launch
+
+    media = [path.expanduser().resolve() for path in args.media]
+    folder = Path("samnb-demo") if args.demo else Path()
+    project = args.project or folder / ("demo.samnb" if args.demo else "studio.samnb")
+    project = project.expanduser().resolve()
+    project.parent.mkdir(parents=True, exist_ok=True)
+    if args.demo:
+        media.append(_demo_clip(project.parent / "demo.mp4"))
+    _check_media(media)
+    notebook = project.with_suffix(".ipynb")
+    launch.write_notebook(notebook, project, media, worker=args.worker, model=args.model)
+    opener = launch.open_voila if args.voila else launch.open_lab
+    page = opener(notebook, port=args.port, has_browser=not args.no_browser)
+    sys.stdout.write(f"The studio is open at {page.url}\nStop it with Ctrl+C.\n")
+    sys.stdout.flush()
+    try:
+        return page.process.wait()
+    except KeyboardInterrupt:
+        page.process.terminate()
+        page.process.wait()
+        return 0
+
+
+def _demo_clip(path: Path) -> Path:
+    if not path.exists():
+        from samnb.synthetic import demo_clip
+
+        sys.stdout.write(f"Making a demo clip at {path}\n")
+        demo_clip(path)
+    return path
+
+
+def _check_media(media: Sequence[Path]) -> None:
+    """Refuse bad files before a server is started."""
+    from samnb.store.media import open_media
+
+    for path in media:
+        open_media(path).close()
+
+
+def _add_import(commands: Any) -> None:
+    p = commands.add_parser("import", help="take annotations into a project")
+    p.add_argument("format", choices=["sav", "davis"])
+    p.add_argument("files", nargs="+", type=Path, metavar="FILE", help="files or folders")
+    p.add_argument("--project", type=Path, required=True, help="project file, made when missing")
+    p.add_argument("--json", action="store_true", help="print the result as JSON")
+    p.set_defaults(run=_import)
+
+
+def _import(args: argparse.Namespace) -> int:
+    from samnb.exports import commands as exports
+
+    return _report(exports.import_files(args.format, args.files, args.project), args.json)
+
+
+def _add_export(commands: Any) -> None:
+    p = commands.add_parser("export", help="write a project's masklets to files")
+    p.add_argument("format", choices=["sav", "sav-val", "davis"])
+    p.add_argument("--project", type=Path, required=True, help="project file")
+    p.add_argument("--out", type=Path, required=True, help="folder to write to")
+    p.add_argument("--all", action="store_true", help="also masklets that are not accepted yet")
+    p.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    p.add_argument("--json", action="store_true", help="print the result as JSON")
+    p.set_defaults(run=_export)
+
+
+def _export(args: argparse.Namespace) -> int:
+    from samnb.exports import commands as exports
+
+    result = exports.export_project(
+        args.format,
+        args.project,
+        args.out,
+        accepted_only=not args.all,
+        overwrite=args.overwrite,
+    )
+    return _report(result, args.json)
+
+
+def _add_eval(commands: Any) -> None:
+    p = commands.add_parser("eval", help="score predictions against ground truth")
+    tasks = p.add_subparsers(title="tasks", required=True, metavar="TASK")
+    vos = tasks.add_parser("vos", help="J, F and J&F as the SA-V and DAVIS evaluators")
+    vos.add_argument("gt", type=Path, metavar="GT_DIR", help="SA-V or DAVIS layout")
+    vos.add_argument("pred", type=Path, metavar="PRED_DIR", help="same layout")
+    vos.add_argument("--json", action="store_true", help="print one JSON object")
+    vos.set_defaults(run=_eval_vos)
+
+
+def _eval_vos(args: argparse.Namespace) -> int:
+    from samnb.metrics.jf import eval_vos
+
+    return _report(eval_vos(args.gt, args.pred), args.json)
+
+
+def _add_stats(commands: Any) -> None:
+    p = commands.add_parser("stats", help="what each masklet and worker cost, from the log")
+    p.add_argument("--project", type=Path, required=True, help="project file")
+    p.add_argument("--json", action="store_true", help="print the tables as JSON")
+    p.set_defaults(run=_stats)
+
+
+def _stats(args: argparse.Namespace) -> int:
+    from samnb.engine import stats
+    from samnb.store.db import Log
+    from samnb.types import LogError
+
+    if not args.project.exists():
+        raise LogError(f"{args.project}: no such project file")
+    log = Log(args.project)
+    events = log.read()
+    log.close()
+    tables = {"masklets": stats.masklets(events), "workers": stats.workers(events)}
+    if args.json:
+        data = {name: json.loads(t.to_json(orient="records")) for name, t in tables.items()}
+        sys.stdout.write(json.dumps(data | {"definitions": stats.definitions()}) + "\n")
+        return 0
+    for name, table in tables.items():
+        sys.stdout.write(f"{name}\n{table.to_string(index=False)}\n\n")
+    for word, meaning in stats.definitions().items():
+        sys.stdout.write(f"{word}: {meaning}\n")
+    return 0
+
+
+def _add_train(commands: Any) -> None:
+    p = commands.add_parser("train", help="train the default model's parts", add_help=False)
+    p.add_argument("arguments", nargs=argparse.REMAINDER)
+    p.set_defaults(run=_train)
+
+
+def _train(args: argparse.Namespace) -> int:
+    from samnb.models.training.__main__ import main as train
+
+    return int(train(args.arguments) or 0)
+
+
+def _report(result: Any, as_json: bool) -> int:
+    """Print a result record: ``to_dict()`` as JSON, else ``str()``."""
+    text = json.dumps(result.to_dict()) if as_json else str(result)
+    sys.stdout.write(text + "\n")
+    return 0

@@ -1,0 +1,222 @@
+"""Opening the studio from a shell, in JupyterLab or as a Voila page.
+
+Both show the same notebook, which is written beside the project and belongs to the
+user: running it again later restores everything, since the project file is the state.
+JupyterLab does not run notebooks by itself; so its kernel is started and the cells
+are run before the page opens, and the page finds the live studio.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from samnb.types import SamnbError
+
+_STARTUP_S: Final = 120.0
+"""How long a server may take to answer for the first time."""
+
+
+class LaunchError(SamnbError):
+    """A server did not start or the studio's cells failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A running studio: where it is, and the server process behind it."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+
+def write_notebook(
+    path: Path, project: Path, media: Sequence[Path], *, worker: str, model: str
+) -> Path:
+    """Write the notebook that opens the studio; cells a user added are kept.
+
+    Args:
+        path: where to write it.
+        project: the project file.
+        media: files to add to the project.
+        worker: who works.
+        model: name of the model.
+    """
+    from nbformat import NotebookNode, read, v4, write
+
+    lines = [
+        "from samnb import Session, Studio",
+        "",
+        f"session = Session.open({project.name!r}, worker={worker!r}, tracker={model!r})",
+        *(f"session.add_media({_near(m, path.parent)!r})" for m in media),
+        "studio = Studio(session)",
+        "studio",
+    ]
+    cell: NotebookNode = v4.new_code_cell("\n".join(lines), id="studio")
+    title = v4.new_markdown_cell(
+        f"# {project.stem}\n\nRun the cell below. Everything you do is saved in "
+        f"`{project.name}` as you do it; running the cell again brings it back.",
+        id="title",
+    )
+    if path.exists():
+        notebook = read(path, as_version=4)
+        kept = [c for c in notebook.cells if c.get("id") not in ("studio", "title")]
+    else:
+        notebook, kept = v4.new_notebook(), []
+    notebook.cells = [title, cell, *kept]
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    write(notebook, path)
+    return path
+
+
+def _near(media: Path, folder: Path) -> str:
+    """Name a file relative to the notebook when it lies beside or below it."""
+    full = media.resolve()
+    is_below = full.is_relative_to(folder.resolve())
+    return str(full.relative_to(folder.resolve())) if is_below else str(full)
+
+
+def open_voila(notebook: Path, *, port: int | None = None, has_browser: bool = True) -> Page:
+    """Serve the notebook as a Voila page.
+
+    Raises:
+        LaunchError: the server did not start.
+    """
+    port = port or _free_port()
+    command = [
+        sys.executable, "-m", "voila", notebook.name, f"--port={port}", "--no-browser",
+        "--Voila.ip=127.0.0.1",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, cwd=notebook.parent)
+    page = Page(f"http://127.0.0.1:{port}/", process)
+    _wait_for(page, f"http://127.0.0.1:{port}/voila/static/style.css")
+    if has_browser:
+        webbrowser.open(page.url)
+    return page
+
+
+def open_lab(notebook: Path, *, port: int | None = None, has_browser: bool = True) -> Page:
+    """Serve the notebook in JupyterLab with its cells already run.
+
+    Raises:
+        LaunchError: the server did not start, or a cell failed.
+    """
+    port, token = port or _free_port(), secrets.token_hex(16)
+    command = [
+        sys.executable, "-m", "jupyterlab", f"--ServerApp.port={port}", "--no-browser",
+        "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}",
+        f"--ServerApp.root_dir={notebook.parent.resolve()}", "--ServerApp.ip=127.0.0.1",
+        "--LabApp.news_url=",
+    ]  # fmt: skip
+    if _is_root():
+        command.append("--allow-root")
+    process = subprocess.Popen(command, cwd=notebook.parent)
+    base = f"http://127.0.0.1:{port}"
+    page = Page(f"{base}/lab/tree/{notebook.name}?token={token}", process)
+    try:
+        _wait_for(page, f"{base}/api/status?token={token}")
+        _run_cells(notebook, base, token)
+    except BaseException:
+        process.terminate()
+        raise
+    if has_browser:
+        webbrowser.open(page.url)
+    return page
+
+
+def _is_root() -> bool:
+    import os
+
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(page: Page, url: str) -> None:
+    deadline = time.monotonic() + _STARTUP_S
+    while time.monotonic() < deadline:
+        if page.process.poll() is not None:
+            raise LaunchError(f"the server stopped with status {page.process.returncode}")
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except urllib.error.HTTPError:
+            return  # it answers, if only with a refusal
+        except OSError:
+            time.sleep(0.2)
+    page.process.terminate()
+    raise LaunchError(f"the server did not answer within {_STARTUP_S:g} s")
+
+
+def _run_cells(notebook: Path, base: str, token: str) -> None:
+    """Start the notebook's kernel through the server and run its cells in it."""
+    from jupyter_client.blocking.client import BlockingKernelClient
+    from jupyter_core.paths import jupyter_runtime_dir
+    from nbformat import read, write
+
+    session = _post(
+        f"{base}/api/sessions",
+        token,
+        {
+            "path": notebook.name,
+            "name": notebook.name,
+            "type": "notebook",
+            "kernel": {"name": "python3"},
+        },
+    )
+    connection = Path(jupyter_runtime_dir()) / f"kernel-{session['kernel']['id']}.json"
+    client = BlockingKernelClient(connection_file=str(connection))
+    client.load_connection_file()
+    client.start_channels()
+    document = read(notebook, as_version=4)
+    try:
+        client.wait_for_ready(timeout=_STARTUP_S)
+        for cell in document.cells:
+            if cell.cell_type == "code":
+                _run_cell(client, cell)
+    finally:
+        client.stop_channels()
+    write(document, notebook)
+
+
+def _run_cell(client: Any, cell: Any) -> None:
+    from nbformat import v4
+
+    cell.outputs = []
+
+    def collect(message: dict[str, Any]) -> None:
+        if message["msg_type"] in ("display_data", "execute_result", "stream", "error"):
+            cell.outputs.append(v4.output_from_msg(message))
+
+    reply = client.execute_interactive(
+        cell.source, output_hook=collect, allow_stdin=False, timeout=_STARTUP_S
+    )
+    content = reply["content"]
+    if content["status"] != "ok":
+        raise LaunchError(f"{content.get('ename', 'error')}: {content.get('evalue', '')}")
+    cell.execution_count = content["execution_count"]
+
+
+def _post(url: str, token: str, data: dict[str, Any]) -> dict[str, Any]:
+    request = urllib.request.Request(
+        url,
+        data=json.dumps(data).encode(),
+        headers={"Authorization": f"token {token}", "Content-Type": "application/json"},
+        method="POST",
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return dict(json.load(answer))
