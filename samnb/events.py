@@ -42,10 +42,12 @@ VERSION: Final = 1
 @dataclass(frozen=True, slots=True)
 class ProjectCreated:
     """First line of every log. ``annotation_fps`` is the rate at which frames are
-    annotated; SA-V used 6 (SAM 2 paper, section 5.2)."""
+    annotated; SA-V used 6 (SAM 2 paper, section 5.2). A masklet found unsatisfactory
+    ``round_limit`` times is dropped; the paper gives no limit."""
 
     name: str
     annotation_fps: float = 6.0
+    round_limit: int = 5
 
 
 @dataclass(frozen=True, slots=True)

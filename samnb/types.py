@@ -210,6 +210,9 @@ class Item:
     Attributes:
         obj_id: number of the object within its medium, from 1, never reused.
         source: "manual" when a person picked the target, "auto" for a grid proposal.
+        phase: SAM 2's annotation phase 1, 2 or 3, see :mod:`samnb.engine.phases`.
+        target_id: the same for items that annotate the same real object, as in a
+            controlled comparison of phases; empty when there is no other.
     """
 
     id: str
@@ -218,6 +221,8 @@ class Item:
     name: str = ""
     phrase: str = ""
     source: str = "manual"
+    phase: int = 3
+    target_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ PROPOSAL = Proposal(
     ((0, Point(1.5, 2.0, 0)), (0, Box(0, 0, 3, 3)), (4, MaskPrompt("h"))), None,
 )  # fmt: skip
 BODIES = [
-    ev.ProjectCreated("demo", 6.0),
+    ev.ProjectCreated("demo", 6.0, 3),
     ev.WorkerJoined(Worker("ana", WorkerKind.SIMULATED, "Ana")),
     ev.MediaAdded(MEDIA),
     ev.MediaRelinked("m", "/y/a.mp4"),
@@ -69,7 +69,7 @@ def test_bodies_are_frozen_and_hashable():
 
 
 def test_a_newer_log_is_refused_with_advice():
-    with pytest.raises(LogError, match="newer samnb.*update"):
+    with pytest.raises(LogError, match=r"newer samnb.*update"):
         ev.decode("undone", ev.VERSION + 1, "{}")
 
 

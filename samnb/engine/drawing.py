@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from samnb.engine import masklets
 from samnb.engine.core import Clock, Core, new_id
 from samnb.engine.flow import require_step
+from samnb.engine.phases import PHASES, phase_of, require_tool
 from samnb.engine.state import FrameState, OpStatus, ProjectState
 from samnb.engine.tracking import ModelSlot, Tracking
 from samnb.events import (
@@ -25,7 +25,7 @@ from samnb.events import (
 )
 from samnb.masks import ops as mask_ops
 from samnb.masks import rle as rle_ops
-from samnb.models.base import Tracker
+from samnb.models.base import BoolMask, Tracker
 from samnb.store.db import Log
 from samnb.store.media import AnnotationFrames, FrameCache
 from samnb.types import (
@@ -120,14 +120,33 @@ class Drawing(Core):
 
     # -- objects ---------------------------------------------------------------
 
-    def add_item(self, media_id: str, name: str = "", *, source: str = "manual") -> Item:
-        """Select a new target in a medium; it gets the next object number."""
+    def add_item(
+        self,
+        media_id: str,
+        name: str = "",
+        *,
+        source: str = "manual",
+        phase: int = 3,
+        target_id: str = "",
+    ) -> Item:
+        """Select a new target in a medium; it gets the next object number.
+
+        Args:
+            media_id: the medium.
+            name: for people.
+            source: "manual" or "auto".
+            phase: SAM 2's annotation phase, 1, 2 or 3.
+            target_id: shared by items that annotate the same real object.
+        """
         self.media(media_id)
+        if phase not in PHASES:
+            raise InputError(f"phase: expected one of {sorted(PHASES)}, got {phase!r}")
         item_id = self.new_id()
 
         def make(state: ProjectState) -> list[Body]:
             taken = [s.item.obj_id for s in state.items_of(media_id, with_deleted=True)]
-            return [ItemAdded(Item(item_id, media_id, max(taken, default=0) + 1, name, "", source))]
+            number = max(taken, default=0) + 1
+            return [ItemAdded(Item(item_id, media_id, number, name, "", source, phase, target_id))]
 
         self.commit(make)
         return self.item(item_id).item
@@ -172,10 +191,11 @@ class Drawing(Core):
 
     def paint(self, item_id: str, frame_idx: int, stroke: Stroke) -> FrameState | None:
         """Draw or erase with a round brush on the object's mask."""
-        self._check_frame(item_id, frame_idx)
-        before = self._mask_array(item_id, frame_idx)
-        rle = rle_ops.encode(mask_ops.draw_strokes(before, stroke))
         tool = "eraser" if stroke.is_erase else "brush"
+        self._check_frame(item_id, frame_idx)
+        require_tool(self.item(item_id).item, tool)
+        before = self._mask_to_paint_on(item_id, frame_idx)
+        rle = rle_ops.encode(mask_ops.draw_strokes(before, stroke))
         edit = FrameEdited(item_id, frame_idx, tool, (MaskPrompt(rle.id),), rle.id, stroke)
         return self._edit(edit, rle)
 
@@ -214,12 +234,15 @@ class Drawing(Core):
             raise InputError(f"frame_idx: expected a frame on the annotation grid, got {frame_idx}")
         return self.media(state.item.media_id).size_hw
 
-    def _mask_array(self, item_id: str, frame_idx: int) -> Any:
-        frame = self.item(item_id).frames.get(frame_idx)
-        size_hw = self.media(self.item(item_id).item.media_id).size_hw
-        has_mask = frame is not None and frame.mask_id is not None
-        rle = self.mask(str(frame.mask_id)) if has_mask and frame else rle_ops.empty(size_hw)
-        return rle_ops.decode(rle)
+    def _mask_to_paint_on(self, item_id: str, frame_idx: int) -> BoolMask:
+        """Return the (H, W) bool mask a stroke starts from; empty where the phase wants
+        an edit from scratch and the frame holds only the tracker's answer."""
+        state = self.item(item_id)
+        frame = state.frames.get(frame_idx)
+        is_scratch = phase_of(state.item).is_from_scratch
+        if frame is None or frame.mask_id is None or (is_scratch and not frame.is_edited):
+            return rle_ops.decode(rle_ops.empty(self.media(state.item.media_id).size_hw))
+        return rle_ops.decode(self.mask(frame.mask_id))
 
     # -- undo ------------------------------------------------------------------
 

@@ -316,6 +316,11 @@ def _judged(draft: _Draft, event: Event, body: Judged) -> None:
     item = draft.item(body.verdict.item_id)
     _note(item, event, body.verdict)
     item.step = STEP_AFTER_VERDICT[body.verdict.kind]
+    limit = draft.project.round_limit if draft.project else 0
+    returned = sum(v.kind is VerdictKind.UNSATISFACTORY for v in item.verdicts)
+    if item.step is Step.TRACK and 0 < limit <= returned:
+        _note(item, event, Returned(f"dropped after {returned} unsatisfactory rounds"))
+        item.step = Step.REJECTED
 
 
 def _reopened(draft: _Draft, event: Event, body: Reopened) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from samnb.engine.flow import require_step
+from samnb.engine.phases import phase_of, require_tool, require_tracker
 from samnb.engine.state import ItemState, ProjectState
 from samnb.engine.tracking import to_frame_prompts
 from samnb.events import (
@@ -74,7 +75,9 @@ def predict(
     position_of = {idx: at for at, idx in enumerate(session.annotation_frames(media_id))}
     before = state.frames.get(frame_idx)
     clicks = count_clicks(before.prompts if before else (), prompts)
+    phase = phase_of(state.item)
     tool = "box" if any(isinstance(p, Box) for p in prompts) else "points"
+    require_tool(state.item, tool)
     with session.model(media_id) as tracking:
         name = tracking.tracker.name
         if isinstance(prompts[0], MaskPrompt):
@@ -86,8 +89,12 @@ def predict(
             )
             return edit, rle
         key = (state.item.obj_id, position_of[frame_idx])
-        tracking.sync(media_id, [state], position_of, but=key)
-        answer = tracking.give(media_id, key, prompts)
+        if phase.has_memory:
+            tracking.sync(media_id, [state], position_of, but=key)
+            answer = tracking.give(media_id, key, prompts, phase)
+        else:
+            probe = to_frame_prompts(prompts, session.mask)
+            answer = tracking.open_track(media_id).segment(position_of[frame_idx], probe)
     rle = rle_ops.encode(answer.mask)
     edit = FrameEdited(
         item_id,
@@ -144,6 +151,7 @@ def propagate(
         def begin(project: ProjectState) -> list[Body]:
             for item_id in ids:
                 require_step(project.items[item_id], Step.TRACK, "propagate")
+                require_tracker(project.items[item_id].item)
             return [PropagationStarted(run_id, media_id, ids, first, last, name)]
 
         session.commit(begin)
@@ -181,7 +189,11 @@ def _items_to_track(
     state: ProjectState, media_id: str, item_ids: Sequence[str] | None
 ) -> list[ItemState]:
     if item_ids is None:
-        rows = [s for s in state.items_of(media_id) if s.step is Step.TRACK]
+        rows = [
+            s
+            for s in state.items_of(media_id)
+            if s.step is Step.TRACK and phase_of(s.item).has_tracker
+        ]
     else:
         unknown = [i for i in item_ids if i not in state.items]
         if unknown:

@@ -53,6 +53,7 @@ class Session(Drawing):
         worker: str | Worker = "me",
         tracker: Tracker | str = "mobile",
         annotation_fps: float = 6.0,
+        round_limit: int = 5,
         clock: Clock = time.time,
         ids: Callable[[], str] = new_id,
         cache: FrameCache | None = None,
@@ -64,6 +65,7 @@ class Session(Drawing):
             worker: who acts; a plain name stands for a person.
             tracker: a model or its name, see :func:`samnb.models.load_model`.
             annotation_fps: frames to annotate per second, for a new project.
+            round_limit: drop a masklet found unsatisfactory this often; 0 for never.
             clock: wall-clock time in seconds since the epoch.
             ids: source of fresh ids.
             cache: decoded frames, to share between sessions.
@@ -78,7 +80,7 @@ class Session(Drawing):
         return cls(
             Log(target),
             worker=who,
-            project=ProjectCreated(name, annotation_fps),
+            project=ProjectCreated(name, annotation_fps, round_limit),
             model=ModelSlot(tracker),
             clock=clock,
             ids=ids,

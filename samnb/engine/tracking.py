@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from samnb.engine.state import ItemState
+from samnb.engine.phases import Phase, phase_of
+from samnb.engine.state import FrameState, ItemState
 from samnb.masks import rle as rle_ops
 from samnb.models.base import FramePrompts, FrameSource, Prediction, Tracker, TrackSession
-from samnb.types import Box, InputError, MaskId, MaskPrompt, Point, Prompt, Rle
+from samnb.models.maskonly import MaskOnlySession
+from samnb.types import Box, InputError, Item, MaskId, MaskPrompt, Point, Prompt, Rle
 
 
 def to_frame_prompts(prompts: Iterable[Prompt], mask_of: Callable[[MaskId], Rle]) -> FramePrompts:
@@ -43,6 +45,14 @@ def to_frame_prompts(prompts: Iterable[Prompt], mask_of: Callable[[MaskId], Rle]
         point_labels=np.array([p.label for p in points], np.int32),
         box_xyxy=np.array([box.x0, box.y0, box.x1, box.y1], np.float32) if box else None,
     )
+
+
+def prompts_for_model(item: Item, frame: FrameState) -> tuple[Prompt, ...]:
+    """Return what the tracker is given for a prompted frame: the prompts themselves, or
+    in a phase without memory the mask that they made."""
+    if phase_of(item).has_memory or frame.mask_id is None:
+        return frame.prompts
+    return (MaskPrompt(frame.mask_id),)
 
 
 class ModelSlot:
@@ -116,7 +126,7 @@ class Tracking:
         for state in items:
             obj_id = state.item.obj_id
             wanted = {
-                (obj_id, position_of[idx]): frame.prompts
+                (obj_id, position_of[idx]): prompts_for_model(state.item, frame)
                 for idx, frame in state.frames.items()
                 if frame.prompts and idx in position_of and not state.is_deleted
             }
@@ -125,14 +135,21 @@ class Tracking:
                 del entry.given[key]
             for key, prompts in sorted(wanted.items()):
                 if key != but and entry.given.get(key) != prompts:
-                    self.give(media_id, key, prompts)
+                    self.give(media_id, key, prompts, phase_of(state.item))
             if state.is_deleted:
                 entry.track.remove_object(obj_id)
 
-    def give(self, media_id: str, key: tuple[int, int], prompts: tuple[Prompt, ...]) -> Prediction:
-        """Set the prompts of ``(obj_id, position)`` and return the prediction there."""
+    def give(
+        self, media_id: str, key: tuple[int, int], prompts: tuple[Prompt, ...], phase: Phase
+    ) -> Prediction:
+        """Set the prompts of ``(obj_id, position)`` and return the prediction there.
+
+        Raises:
+            ModelError: the phase's tracker takes masks only.
+        """
         entry = self._open[media_id]
-        prediction = entry.track.set_prompts(*key, to_frame_prompts(prompts, self._mask_of))
+        track = entry.track if phase.has_memory else MaskOnlySession(entry.track)
+        prediction = track.set_prompts(*key, to_frame_prompts(prompts, self._mask_of))
         entry.given[key] = prompts
         return prediction
 

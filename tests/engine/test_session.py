@@ -267,9 +267,20 @@ def test_a_correction_names_its_parent(session, media, dog, open_project):
     assert second.parent_id == first.id and second.id != first.id
 
 
+def test_a_masklet_that_never_satisfies_is_dropped(session, media, dog, open_project):
+    bo = open_project("bo")
+    track(session, media, dog)
+    for _ in range(5):
+        session.submit(dog.id)
+        bo.judge(dog.id, "unsatisfactory")
+    session.refresh()
+    assert session.item(dog.id).step is Step.REJECTED
+    assert session.item(dog.id).history[-1].what.reason == "dropped after 5 unsatisfactory rounds"
+
+
 def test_what_is_under_verification_is_not_edited(session, media, dog):
     submit(session, media, dog)
-    with pytest.raises(FlowError, match="at step 'verify'.*reopen"):
+    with pytest.raises(FlowError, match=r"at step 'verify'.*reopen"):
         session.set_prompts(dog.id, 0, CLICK)
     session.reopen(dog.id, "missed a leg")
     session.set_prompts(dog.id, 0, CLICK)

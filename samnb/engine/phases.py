@@ -1,0 +1,97 @@
+"""SAM 2's three annotation phases as values that session, canvas and simulations obey.
+
+Facts from the SAM 2 paper, section 5.1 and its appendix on the annotation phases:
+
+1. *SAM per frame*: an image model, brush and eraser on every frame; nothing is tracked.
+2. *SAM + SAM 2 Mask*: masks are made as in Phase 1, the tracker takes masks only; to
+   edit a frame its mask is drawn again from scratch, then propagated again.
+3. *SAM 2*: any prompt on any frame, refined on top of the model's memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from samnb.engine.flow import label
+from samnb.types import FlowError, Item
+
+TOUCH_UP_IN_PHASE_2: Final = False
+"""Whether a stroke in Phase 2 may start from the tracker's mask. The paper says "from
+scratch" twice and leaves a light touch-up open; here a frame starts empty."""
+
+BRUSH_IN_PHASE_3: Final = True
+"""Whether Phase 3 offers brush and eraser. The paper names only clicks there; real
+annotators miss the brush where clicks do not help."""
+
+_HAND: Final = frozenset({"points", "box", "brush", "eraser", "mask", "absent", "clear"})
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """How an object is annotated.
+
+    Attributes:
+        number: 1, 2 or 3, as the paper counts.
+        tools: what the canvas offers, by the names of ``FrameEdited.tool``.
+        has_tracker: whether masks are propagated.
+        has_memory: whether prompts are refined on the model's memory; else each frame
+            is predicted from its own pixels alone and the tracker is given masks only.
+        is_from_scratch: an edit on a propagated frame starts without its mask.
+        edit: what counts as an edit, in words.
+    """
+
+    number: int
+    name: str
+    tools: frozenset[str]
+    has_tracker: bool
+    has_memory: bool
+    is_from_scratch: bool
+    edit: str
+
+
+PHASES: Final[Mapping[int, Phase]] = {
+    1: Phase(
+        1, "Phase 1 (SAM per frame)", _HAND, False, False, True,
+        "every frame is made from scratch",
+    ),
+    2: Phase(
+        2, "Phase 2 (SAM + SAM 2 Mask)", _HAND, True, False, not TOUCH_UP_IN_PHASE_2,
+        "a mask drawn again from scratch",
+    ),
+    3: Phase(
+        3, "Phase 3 (SAM 2)", _HAND if BRUSH_IN_PHASE_3 else _HAND - {"brush", "eraser"},
+        True, True, False, "clicks or strokes on top of the model's prediction",
+    ),
+}  # fmt: skip
+
+
+def phase_of(item: Item) -> Phase:
+    """Return the phase under which an item is annotated."""
+    return PHASES[item.phase]
+
+
+def require_tool(item: Item, tool: str) -> None:
+    """Refuse a tool that the item's phase does not have.
+
+    Raises:
+        FlowError: the phase forbids it.
+    """
+    phase = phase_of(item)
+    if tool not in phase.tools:
+        raise FlowError(f"{label(item)} is annotated in {phase.name}, which has no {tool}")
+
+
+def require_tracker(item: Item) -> None:
+    """Refuse propagation in a phase without a tracker.
+
+    Raises:
+        FlowError: the phase tracks nothing.
+    """
+    phase = phase_of(item)
+    if not phase.has_tracker:
+        raise FlowError(
+            f"{label(item)} is annotated in {phase.name}: nothing is propagated, "
+            "make the mask on every frame"
+        )
