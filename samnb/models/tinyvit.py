@@ -50,6 +50,12 @@ class TinyVitTrunk(nn.Module):
             nn.Conv2d(EMBED_DIM, EMBED_DIM, kernel_size=3, padding=1, bias=False),
             LayerNorm2d(EMBED_DIM),
         )
+        for block in vit.modules():
+            if hasattr(block, "fused_attn"):
+                # Windows of 49 or 196 tokens are too small for the fused kernel to pay on a CPU.
+                block.fused_attn = torch.cuda.is_available()
+        # Depth-wise convolutions, half of this network, are about 1.4x faster on this layout.
+        self.to(memory_format=torch.channels_last)
         self.multi_scale = multi_scale
         # Lowest resolution first: the order in which `FpnNeck` declares its inputs.
         self.channel_list: list[int] = [EMBED_DIM, 128, 64] if multi_scale else [EMBED_DIM]
@@ -71,7 +77,7 @@ class TinyVitTrunk(nn.Module):
         Returns the feature maps, highest resolution first: (B, 64, S/4, S/4), (B, 128, S/8, S/8)
         and (B, 256, S/16, S/16), or only the last without `multi_scale`.
         """
-        x = self.vit.patch_embed(images)
+        x = self.vit.patch_embed(images.contiguous(memory_format=torch.channels_last))
         maps: list[torch.Tensor] = []
         for index, stage in enumerate(self.vit.stages):
             if index in (1, 2) and self.multi_scale:

@@ -1,0 +1,329 @@
+"""Stage 2: memory attention, memory encoder, presence head and mask decoder learn to track.
+
+The image encoder is frozen, so a clip is encoded once and used several times from a rolling pool.
+Clips grow from 4 to 8 frames. A track starts with a mask, a click or a box; some frames are
+corrected by clicks on what the model itself got wrong, and then condition the rest.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from samnb.models.mobile import save_weights
+from samnb.models.training import distill
+from samnb.models.training.clips import MIN_VISIBLE, Stock, compose_clip
+from samnb.models.training.common import Run, cosine, mask_iou, mask_loss
+from samnb.models.training.evaluate import evaluate_tracking
+from samnb.models.training.mobilesam import calibrate_memory
+from samnb.models.training.prompts import (
+    Points,
+    box_around,
+    click_inside,
+    correction_click,
+    join,
+)
+from samnb.models.training.tracking import EncodedClip, ObjectBatch, StepOutput, encode_clip
+
+log = logging.getLogger(__name__)
+
+_OLD_PARTS = ("sam_mask_decoder.", "sam_prompt_encoder.mask_downscaling.")
+_NEW_PARTS = (
+    "memory_attention.",
+    "memory_encoder.",
+    "maskmem_tpos_enc",
+    "no_obj_ptr",
+    "no_obj_embed_spatial",
+    "obj_ptr_proj.",
+    "obj_ptr_tpos_proj.",
+    "mask_downsample.",
+    "sam_mask_decoder.pred_obj_score_head.",
+    "sam_mask_decoder.obj_score_token.",
+)
+# Part of the cached features: they must not move.
+_FROZEN = ("sam_mask_decoder.conv_s0.", "sam_mask_decoder.conv_s1.")
+
+
+@dataclass(frozen=True)
+class MemorySettings:
+    """How stage 2 runs.
+
+    Attributes:
+        minutes: length of the run.
+        lengths: clip lengths of the curriculum, with `until` the share of the run that ends each.
+        objects: objects per step, about; they may come from several clips.
+        pool: clips kept encoded.
+        uses: how often a clip is used on average.
+        coarse_lr: greatest learning rate of the modules that start untrained.
+        fine_lr: greatest learning rate of the mask decoder.
+        large_share: share of steps on the larger build.
+        replay_every: steps between reminders of stage 1.
+        seed: of every random choice.
+        eval_every_s: seconds between evaluations.
+    """
+
+    minutes: float = 50.0
+    lengths: tuple[int, ...] = (4, 6, 8)
+    until: tuple[float, ...] = (0.3, 0.65, 1.0)
+    objects: int = 4
+    pool: int = 160
+    uses: float = 4.0
+    coarse_lr: float = 5e-4
+    fine_lr: float = 5e-5
+    large_share: float = 0.1
+    replay_every: int = 10
+    seed: int = 0
+    eval_every_s: float = 420.0
+
+
+class ClipPool:
+    """A rolling set of encoded clips for one image size."""
+
+    def __init__(self, model: Any, stock: Stock, capacity: int, length: int) -> None:
+        self.model = model
+        self.stock = stock
+        self.capacity = capacity
+        self.length = length
+        self.clips: list[EncodedClip] = []
+        self._next = 0
+
+    def add(self, rng: np.random.Generator) -> None:
+        """Compose and encode one clip; the oldest makes room."""
+        clip = compose_clip(self.stock, self.length, self.model.image_size, rng)
+        encoded = encode_clip(self.model, clip)
+        if len(self.clips) < self.capacity:
+            self.clips.append(encoded)
+        else:
+            self.clips[self._next] = encoded
+        self._next = (self._next + 1) % self.capacity
+
+    def draw(
+        self, objects: int, length: int, rng: np.random.Generator
+    ) -> list[tuple[EncodedClip, list[int], list[int]]]:
+        """About `objects` objects: windows of `length` frames, in either direction of time.
+
+        Every object is visible in the first frame of its window.
+        """
+        drawn: list[tuple[EncodedClip, list[int], list[int]]] = []
+        while sum(len(o) for _, _, o in drawn) < objects:
+            clip = self.clips[int(rng.integers(len(self.clips)))]
+            total = len(clip.masks)
+            start = int(rng.integers(0, total - length + 1))
+            frames = list(range(start, start + length))
+            if rng.random() < 0.5:
+                frames.reverse()
+            share = clip.masks[frames[0]].float().mean((1, 2))
+            seen = [int(i) for i in torch.nonzero(share > MIN_VISIBLE).flatten()]
+            if seen:
+                drawn.append((clip, frames, seen))
+        return drawn
+
+
+def trainable(model: Any) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Freeze what stage 2 leaves alone; returns (untrained parts, mask decoder)."""
+    new: list[nn.Parameter] = []
+    old: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        is_new = name.startswith(_NEW_PARTS)
+        is_old = name.startswith(_OLD_PARTS) and not name.startswith(_FROZEN)
+        parameter.requires_grad_(is_new or is_old)
+        if is_new:
+            new.append(parameter)
+        elif is_old:
+            old.append(parameter)
+    return new, old
+
+
+def run_memory(
+    model: Any,
+    stock: Stock,
+    held_out: Stock,
+    settings: MemorySettings,
+    folder: Path,
+    *,
+    large: Any | None = None,
+    replay: Sequence[Any] = (),
+) -> Any:
+    """Train the memory of `model` in place; returns it.
+
+    Args:
+        model: a distilled `SAM2Base`.
+        stock: what training clips are made of.
+        held_out: what clips for the curve are made of.
+        settings: see there.
+        folder: gets `memory.csv`, `memory.ckpt.pt` and the newest `memory.safetensors`.
+        large: a build of another size on the same parameters (`distill.share_build`).
+        replay: taught pictures for the reminders of stage 1.
+    """
+    model.eval()
+    new, old = trainable(model)
+    optimizer = torch.optim.AdamW(
+        [{"params": new, "lr": settings.coarse_lr}, {"params": old, "lr": settings.fine_lr}],
+        weight_decay=0.01,
+    )
+    peaks = (settings.coarse_lr, settings.fine_lr)
+    run = Run(folder, "memory", settings.minutes)
+    resumed = run.resume(model, optimizer)
+    rng = np.random.default_rng([settings.seed, 1, run.step])
+    longest = max(settings.lengths)
+    pool = ClipPool(model, stock, settings.pool, longest)
+    big = ClipPool(large, stock, max(4, settings.pool // 8), 4) if large is not None else None
+    for _ in range(16):
+        pool.add(rng)
+    if not resumed:
+        sample = torch.cat([c.maps[-1][:1].float() for c in pool.clips])
+        run.record({"calibration_error": calibrate_memory(model, sample)})
+    next_eval = run.spent_s + settings.eval_every_s / 2
+    recent: list[dict[str, float]] = []
+    while run.share < 1:
+        stage = next(i for i, u in enumerate(settings.until) if run.share <= u)
+        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+            group["lr"] = peak * cosine(run.share)
+        use_big = big is not None and run.share > 0.15 and rng.random() < settings.large_share
+        source = big if use_big and big is not None else pool
+        if len(source.clips) < 4 or rng.random() < 2 / settings.uses:
+            source.add(rng)
+        length = 4 if use_big else settings.lengths[stage]
+        drawn = source.draw(2 if use_big else settings.objects, length, rng)
+        optimizer.zero_grad()
+        losses = clip_losses(ObjectBatch(source.model, drawn), rng)
+        total = losses["mask"] + losses["iou"] + losses["presence"]
+        total.backward()
+        if replay and run.step % settings.replay_every == 0:
+            distill.step_loss(model, replay, 2, 4, rng, frozen_eyes=True).backward()
+        nn.utils.clip_grad_norm_(new, 1.0)
+        nn.utils.clip_grad_norm_(old, 1.0)
+        optimizer.step()
+        run.step += 1
+        recent.append({k: float(v.detach()) for k, v in losses.items()})
+        if run.step % 20 == 0:
+            run.record({k: float(np.mean([r[k] for r in recent])) for k in recent[0]})
+            recent.clear()
+        if run.spent_s > next_eval:
+            next_eval = run.spent_s + settings.eval_every_s
+            run.save(model, optimizer)
+            scores = evaluate_tracking(model, held_out, clips=5, length=12, modes=("mask", "click1"))
+            run.record({f"eval_{k}": v for k, v in scores.items()})
+            _export(model, folder, run)
+    run.save(model, optimizer)
+    _export(model, folder, run)
+    return model
+
+
+def _export(model: Any, folder: Path, run: Run) -> None:
+    info = {"stage": "memory", "steps": run.step, "seconds": round(run.spent_s)}
+    save_weights(model.state_dict(), folder / "memory.safetensors", precision="float16", info=info)
+
+
+def clip_losses(batch: ObjectBatch, rng: Any) -> dict[str, torch.Tensor]:
+    """Play a clip with sampled prompts and sum up what went wrong.
+
+    Returns means over frames: `mask`, `iou` and `presence` losses (with gradient), and for the
+    curve `j`, the mean IoU of unprompted frames.
+    """
+    tally = _Tally()
+    truth = batch.truth
+    last = batch.length - 1
+    start = _first_prompt(batch, tally, rng)
+    batch.keep(0, start, prompted=True)
+    both_ends = batch.length > 3 and rng.random() < 0.12 and bool(truth[last].flatten(1).any(1).all())
+    if both_ends:
+        # After a correction, propagation also fills the frames between two prompted ones.
+        end = batch.step(last, first=True, mask=truth[last][:, None].float())
+        batch.keep(last, end, prompted=True)
+    corrected = int(rng.integers(1, last + 1)) if rng.random() < 0.35 else -1
+    for t in range(1, last + (0 if both_ends else 1)):
+        out = batch.step(t, first=False, remember=t != corrected)
+        tally.add(out, truth[t], tracked=True)
+        if t == corrected:
+            out = _correct(batch, t, out, tally, rng, clicks=int(rng.integers(1, 4)))
+            batch.remember(t, out)
+        batch.keep(t, out, prompted=t == corrected)
+    return tally.means()
+
+
+def _first_prompt(batch: ObjectBatch, tally: _Tally, rng: Any) -> StepOutput:
+    truth = batch.truth[0]
+    kind = rng.random()
+    if kind < 0.5:
+        return batch.step(0, first=True, mask=truth[:, None].float())
+    points = click_inside(truth, rng) if kind < 0.75 else box_around(truth, rng)
+    out = batch.step(0, first=True, points=points, remember=False)
+    tally.add(out, truth, tracked=False)
+    clicks = int(rng.integers(1, 4)) if rng.random() < 0.5 else 0
+    out = _correct(batch, 0, out, tally, rng, clicks=clicks, points=points)
+    batch.remember(0, out)
+    return out
+
+
+def _correct(
+    batch: ObjectBatch,
+    t: int,
+    out: StepOutput,
+    tally: _Tally,
+    rng: Any,
+    *,
+    clicks: int,
+    points: Points | None = None,
+) -> StepOutput:
+    truth = batch.truth[t]
+    side = (truth.shape[-1],) * 2
+    for _ in range(clicks):
+        guess = F.interpolate(out.chosen.detach(), side, mode="bilinear")[:, 0] > 0
+        click = correction_click(truth, guess, rng)
+        points = click if points is None else join(points, click)
+        out = batch.step(
+            t, first=t == 0, points=points, feedback=out.chosen.detach(), remember=False
+        )
+        tally.add(out, truth, tracked=False)
+    return out
+
+
+class _Tally:
+    """Losses of the steps of one clip."""
+
+    def __init__(self) -> None:
+        self.mask: list[torch.Tensor] = []
+        self.iou: list[torch.Tensor] = []
+        self.presence: list[torch.Tensor] = []
+        self.j: list[float] = []
+
+    def add(self, out: StepOutput, truth: torch.Tensor, *, tracked: bool) -> None:
+        """Count one frame; `truth` (B, S, S) bool."""
+        there = truth.flatten(1).any(1)
+        self.presence.append(
+            F.binary_cross_entropy_with_logits(out.score[:, 0], there.float())
+        )
+        # Twice the resolution of the logits: edges inside a cell count.
+        fine = F.interpolate(out.logits, scale_factor=2, mode="bilinear")
+        target = F.adaptive_avg_pool2d(truth[:, None].float(), fine.shape[-2:])
+        with torch.no_grad():
+            actual = mask_iou(fine > 0, (target > 0.5).expand(-1, fine.shape[1], -1, -1))
+        if there.any():
+            losses = mask_loss(fine, target.expand_as(fine))[there]
+            # Of several candidates only the closest is asked to be right.
+            best = losses.detach().argmin(1)
+            self.mask.append(losses.gather(1, best[:, None]).mean())
+            self.iou.append((out.ious - actual)[there].abs().mean())
+        if tracked:
+            seen = (out.score.detach() > 0)[:, 0]
+            j = torch.where(there, actual[:, 0] * seen, (~seen).float())
+            self.j.append(float(j.mean()))
+
+    def means(self) -> dict[str, torch.Tensor]:
+        """Mean of each loss over the counted frames."""
+        zero = torch.zeros(())
+        return {
+            "mask": torch.stack(self.mask).mean() if self.mask else zero,
+            "iou": torch.stack(self.iou).mean() if self.iou else zero,
+            "presence": torch.stack(self.presence).mean() if self.presence else zero,
+            "j": torch.tensor(float(np.mean(self.j)) if self.j else 0.0),
+        }

@@ -1,0 +1,216 @@
+"""One step of SAM 2, with gradients and for many objects at once.
+
+The predictor of `sam2` follows one object at a time and keeps no gradient. Training and
+evaluation need the same arithmetic on cached features and for a batch of objects, so the step is
+spelled out here on the model's own modules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from samnb.models.training.clips import Clip
+from samnb.models.training.cutouts import PIXEL_MEAN, PIXEL_STD
+
+GONE_LOGIT = -1024.0
+_FEEDBACK_LIMIT = 32.0
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedClip:
+    """Feature maps of a clip and its truth.
+
+    Attributes:
+        maps: strides 4, 8 and 16, each (T, C, h, w) float16; the first two already reduced by
+            the mask decoder's own convolutions.
+        masks: (T, N, S, S) bool.
+    """
+
+    maps: tuple[torch.Tensor, ...]
+    masks: torch.Tensor
+
+
+@dataclass(eq=False)
+class StepOutput:
+    """What one frame gave for B objects.
+
+    Attributes:
+        logits: (B, M, h, w) raw mask logits of all candidates; empty M for mask prompts.
+        ious: (B, M) predicted quality.
+        chosen: (B, 1, h, w) logits of the best candidate, pushed far down where gone.
+        score: (B, 1) presence logits.
+        entry: what the memory bank keeps of the frame.
+    """
+
+    logits: torch.Tensor
+    ious: torch.Tensor
+    chosen: torch.Tensor
+    score: torch.Tensor
+    entry: dict[str, Any]
+
+
+def normalise(frames: np.ndarray[Any, np.dtype[np.uint8]]) -> torch.Tensor:
+    """Frames (T, S, S, 3) uint8 to (T, 3, S, S) float32 as the model expects them."""
+    tensor = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
+    mean = torch.tensor(PIXEL_MEAN)[:, None, None]
+    return (tensor - mean) / torch.tensor(PIXEL_STD)[:, None, None]
+
+
+@torch.no_grad()
+def encode_clip(model: Any, clip: Clip, chunk: int = 4) -> EncodedClip:
+    """Run the image encoder over a clip whose frames have the model's image size."""
+    maps: list[list[torch.Tensor]] = [[], [], []]
+    tensor = normalise(clip.frames)
+    for start in range(0, len(tensor), chunk):
+        out = model.forward_image(tensor[start : start + chunk])["backbone_fpn"]
+        for level, value in zip(maps, out, strict=True):
+            level.append(value.half())
+    return EncodedClip(tuple(torch.cat(level) for level in maps), torch.from_numpy(clip.masks))
+
+
+class ObjectBatch:
+    """B objects of one or more encoded clips, frame by frame, with their memory bank."""
+
+    def __init__(self, model: Any, clips: list[tuple[EncodedClip, list[int], list[int]]]) -> None:
+        """Gather objects.
+
+        Args:
+            model: a `SAM2Base` of the image size that the clips were encoded for.
+            clips: (clip, indices of its frames in playing order, indices of its objects); the
+                frame lists have one length.
+        """
+        self.model = model
+        self._clips = clips
+        self.length = len(clips[0][1])
+        self.size = sum(len(objects) for _, _, objects in clips)
+        self.truth = torch.cat(
+            [c.masks[torch.tensor(f)][:, torch.tensor(o)] for c, f, o in clips], dim=1
+        )
+        self.bank: dict[str, dict[int, Any]] = {
+            "cond_frame_outputs": {},
+            "non_cond_frame_outputs": {},
+        }
+        grid = model.image_size // 16
+        encoding = model.image_encoder.neck.position_encoding
+        probe = torch.zeros(1, model.hidden_dim, grid, grid)
+        self._position = encoding(probe).flatten(2).permute(2, 0, 1)
+
+    def _maps(self, t: int) -> list[torch.Tensor]:
+        levels: list[torch.Tensor] = []
+        for level in range(3):
+            parts = [
+                c.maps[level][f[t]].float().expand(len(o), -1, -1, -1) for c, f, o in self._clips
+            ]
+            levels.append(torch.cat(parts))
+        return levels
+
+    def step(
+        self,
+        t: int,
+        *,
+        first: bool,
+        points: tuple[torch.Tensor, torch.Tensor] | None = None,
+        mask: torch.Tensor | None = None,
+        feedback: torch.Tensor | None = None,
+        reverse: bool = False,
+        remember: bool = True,
+    ) -> StepOutput:
+        """Predict frame `t`.
+
+        Args:
+            t: frame, counted in playing order.
+            first: the frame starts a track: no memory is read.
+            points: (B, P, 2) pixels and (B, P) labels.
+            mask: (B, 1, S, S) float mask prompt; taken over as it is.
+            feedback: (B, 1, h, w) earlier logits of this frame, shown along with clicks.
+            reverse: time runs backwards.
+            remember: also encode the result into a memory.
+        """
+        model = self.model
+        maps = self._maps(t)
+        top = maps[-1].flatten(2).permute(2, 0, 1)
+        grid = maps[-1].shape[-2:]
+        if mask is not None:
+            out = model._use_mask_as_output(maps[-1], maps[:2], mask)
+            empty = out[3][:, :0]
+            result = StepOutput(empty, out[2][:, :0], out[3], out[6], {"obj_ptr": out[5]})
+        else:
+            fused = model._prepare_memory_conditioned_features(
+                frame_idx=t,
+                is_init_cond_frame=first,
+                current_vision_feats=[top],
+                current_vision_pos_embeds=[self._position.expand(-1, self.size, -1)],
+                feat_sizes=[grid],
+                output_dict=self.bank,
+                num_frames=self.length,
+                track_in_reverse=reverse,
+            )
+            single = points is not None and points[1].shape[1] == 1
+            result = _heads(model, fused, maps[:2], points, feedback, multimask=first and single)
+        if remember:
+            self.remember(t, result, maps[-1])
+        return result
+
+    def remember(self, t: int, result: StepOutput, embedding: torch.Tensor | None = None) -> None:
+        """Encode a result into the entry that the memory bank will hold."""
+        model = self.model
+        if embedding is None:
+            embedding = self._maps(t)[-1]
+        full = F.interpolate(result.chosen, (model.image_size,) * 2, mode="bilinear")
+        features, position = model._encode_new_memory(
+            current_vision_feats=[embedding.flatten(2).permute(2, 0, 1)],
+            feat_sizes=[embedding.shape[-2:]],
+            pred_masks_high_res=full,
+            object_score_logits=result.score,
+            is_mask_from_pts=False,
+        )
+        result.entry["maskmem_features"] = features
+        result.entry["maskmem_pos_enc"] = position
+
+    def keep(self, t: int, result: StepOutput, *, prompted: bool) -> None:
+        """Put a frame into the bank: prompted frames stay, others slide out of reach."""
+        if prompted:
+            self.bank["cond_frame_outputs"][t] = result.entry
+            self.bank["non_cond_frame_outputs"].pop(t, None)
+        elif t not in self.bank["cond_frame_outputs"]:
+            self.bank["non_cond_frame_outputs"][t] = result.entry
+
+
+def _heads(
+    model: Any,
+    embedding: torch.Tensor,
+    fine: list[torch.Tensor],
+    points: tuple[torch.Tensor, torch.Tensor] | None,
+    feedback: torch.Tensor | None,
+    *,
+    multimask: bool,
+) -> StepOutput:
+    count = len(embedding)
+    if points is None:
+        # SAM reads "no click" as one padding point, label -1.
+        points = (torch.zeros(count, 1, 2), -torch.ones(count, 1, dtype=torch.int32))
+    if feedback is not None:
+        feedback = feedback.clamp(-_FEEDBACK_LIMIT, _FEEDBACK_LIMIT)
+    sparse, dense = model.sam_prompt_encoder(points=points, boxes=None, masks=feedback)
+    logits, ious, tokens, score = model.sam_mask_decoder(
+        image_embeddings=embedding,
+        image_pe=model.sam_prompt_encoder.get_dense_pe(),
+        sparse_prompt_embeddings=sparse,
+        dense_prompt_embeddings=dense,
+        multimask_output=multimask,
+        repeat_image=False,
+        high_res_features=fine,
+    )
+    rows = torch.arange(count)
+    best = logits[rows, ious.argmax(1)][:, None]
+    present = score > 0
+    # The gate is hard, as at inference; losses look at the logits before it.
+    chosen = torch.where(present[..., None, None], best, torch.full_like(best, GONE_LOGIT))
+    weight = present.float()
+    pointer = weight * model.obj_ptr_proj(tokens[:, 0]) + (1 - weight) * model.no_obj_ptr
+    return StepOutput(logits, ious, chosen, score, {"obj_ptr": pointer})
