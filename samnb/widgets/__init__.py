@@ -1,0 +1,1 @@
+"""The studio and its parts. ipywidgets, ipycanvas and anywidget live only here."""
