@@ -1,0 +1,50 @@
+import json
+
+import pytest
+
+from samnb import cli
+from samnb.engine.session import Session
+
+
+@pytest.fixture
+def project(tmp_path):
+    path = tmp_path / "p.samnb"
+    Session.open(path, worker="ana").close()
+    return path
+
+
+def test_every_command_has_help(capsys):
+    for words in (["studio"], ["import"], ["export"], ["eval"], ["eval", "vos"], ["stats"]):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main([*words, "--help"])
+        assert stopped.value.code == 0
+        assert "usage: samnb" in capsys.readouterr().out
+
+
+def test_a_wrong_command_line_exits_with_2(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["export", "nonsense", "--project", "x", "--out", "y"])
+    assert stopped.value.code == 2
+    assert "invalid choice" in capsys.readouterr().err
+
+
+def test_a_refusal_is_one_line_and_exits_with_1(capsys, tmp_path):
+    assert cli.main(["stats", "--project", str(tmp_path / "nope.samnb")]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "no such project file" in err
+
+
+def test_stats_as_json_is_one_object(capsys, project):
+    assert cli.main(["stats", "--project", str(project), "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["masklets"] == [] and data["workers"][0]["worker"] == "ana"
+
+
+def test_stats_as_text_prints_the_definitions(capsys, project):
+    assert cli.main(["stats", "--project", str(project)]) == 0
+    assert "time per frame" in capsys.readouterr().out
+
+
+def test_the_studio_refuses_a_bad_file_before_it_starts_a_server(capsys, tmp_path):
+    assert cli.main(["studio", str(tmp_path / "none.mp4"), "--project", str(tmp_path / "p")]) == 1
+    assert "none.mp4" in capsys.readouterr().err

@@ -1,0 +1,31 @@
+from pathlib import Path
+
+import nbformat
+from nbformat import v4
+
+from samnb.launch import write_notebook
+
+
+def test_the_notebook_names_project_media_and_worker(tmp_path):
+    (tmp_path / "clip.mp4").touch()
+    path = write_notebook(
+        tmp_path / "p.ipynb", tmp_path / "p.samnb",
+        [tmp_path / "clip.mp4", Path("/elsewhere/b.mp4")], worker="ana", model="mobile",
+    )  # fmt: skip
+    (cell,) = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    assert "Session.open('p.samnb', worker='ana', tracker='mobile')" in cell.source
+    assert "add_media('clip.mp4')" in cell.source, "files beside the notebook stay relative"
+    assert "add_media('/elsewhere/b.mp4')" in cell.source
+    compile(cell.source, "cell", "exec")
+
+
+def test_opening_again_keeps_the_user_s_own_cells(tmp_path):
+    path = tmp_path / "p.ipynb"
+    write_notebook(path, tmp_path / "p.samnb", [], worker="ana", model="mobile")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(v4.new_code_cell("mine = 1"))
+    nbformat.write(notebook, path)
+    write_notebook(path, tmp_path / "p.samnb", [], worker="bo", model="mobile")
+    sources = [c.source for c in nbformat.read(path, as_version=4).cells]
+    assert len(sources) == 3 and sources[-1] == "mine = 1"
+    assert "worker='bo'" in sources[1]

@@ -1,0 +1,44 @@
+"""The README's claims about commands and code, run."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from samnb import cli
+from samnb.synthetic import demo_clip
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = (ROOT / "README.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+BASH = [line for block in re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL) for line in
+        block.strip().splitlines()]  # fmt: skip
+
+
+def test_ci_runs_the_readme_s_own_test_command():
+    commands = [line for line in BASH if "-m tests" in line]
+    assert len(commands) == 1
+    assert commands[0] in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return demo_clip(tmp_path_factory.mktemp("clip") / "dog.mp4")
+
+
+@pytest.mark.parametrize("code", PYTHON, ids=[f"block{n}" for n in range(len(PYTHON))])
+def test_a_python_block_runs(code, clip, tmp_path):
+    (tmp_path / "dog.mp4").write_bytes((clip.parent / "dog.mp4").read_bytes())
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", [line for line in BASH if line.startswith("samnb ")])
+def test_a_command_is_one_that_exists(line):
+    args = cli.build_parser().parse_args(shlex.split(line, comments=True)[1:])
+    assert callable(args.run)
