@@ -1,0 +1,156 @@
+"""What an adapter must be able to compute; the bookkeeping around it is shared.
+
+SAM 2 exists in several packages with equal mathematics and different plumbing. A
+:class:`Backend` is the plumbing of one package: encode a frame, decode a mask, remember it. Which
+frames are remembered, which prompts count and what is yielded is decided once, in
+:mod:`samnb.models.tracker`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+import torch
+from torch import Tensor
+
+from samnb.models.base import Image
+
+BankKey: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """One encoded frame.
+
+    Attributes:
+        maps: feature maps (H*W, 1, C), highest resolution first.
+        code: position code of the last map, (H*W, 1, C).
+        sizes_hw: height and width of every map.
+    """
+
+    maps: tuple[Tensor, ...]
+    code: Tensor
+    sizes_hw: tuple[tuple[int, int], ...]
+
+
+@dataclass(slots=True, eq=False)
+class Decoded:
+    """What the mask decoder says about one object on one frame.
+
+    Attributes:
+        logits: (1, 1, h, w) float32 mask logits at the decoder's resolution.
+        confidence: predicted IoU, as the model gives it (it may leave [0, 1]).
+        score: (1, 1) logit of the object being in the picture.
+    """
+
+    logits: Tensor
+    confidence: float
+    score: Tensor
+
+
+@dataclass(slots=True, eq=False)
+class Output(Decoded):
+    """A decoded mask together with what later frames attend to.
+
+    Attributes:
+        pointer: the object pointer, in the backend's own shape.
+        memory: spatial memory in the backend's own shape; None until it is remembered.
+    """
+
+    pointer: Tensor = field(default_factory=lambda: torch.zeros(0))
+    memory: Tensor | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors held."""
+        held = [self.logits, self.score, self.pointer]
+        if self.memory is not None:
+            held.append(self.memory)
+        return sum(t.numel() * t.element_size() for t in held)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bank:
+    """The past of one object as one frame may see it.
+
+    Attributes:
+        prompted: outputs of prompted frames by position; not empty.
+        recent: outputs of tracked frames within reach, by position.
+    """
+
+    prompted: Mapping[int, Output]
+    recent: Mapping[int, Output]
+
+    @property
+    def key(self) -> BankKey:
+        """Objects whose banks have equal keys can be decoded in one batch."""
+        return tuple(self.prompted), tuple(self.recent)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelPrompt:
+    """One object's prompts in model pixels.
+
+    Attributes:
+        coords: (1, P, 2) float32, x first; None for a mask.
+        labels: (1, P) int32; None for a mask.
+        mask: (1, 1, S, S) float32 of zeros and ones at the model's input size; None for points.
+    """
+
+    coords: Tensor | None = None
+    labels: Tensor | None = None
+    mask: Tensor | None = None
+
+
+class Backend(Protocol):
+    """The plumbing of one package that implements SAM 2."""
+
+    @property
+    def size(self) -> int:
+        """Side in pixels of the model's square input."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is and prompts must be."""
+
+    @property
+    def reach(self) -> int:
+        """How many frames back the memory looks."""
+
+    @property
+    def max_prompted(self) -> int:
+        """How many prompted frames the memory attends to; -1 where the model sets no limit."""
+
+    def encode(self, image: Image) -> Features:
+        """Encode a frame, (H, W, 3) uint8 RGB."""
+
+    def segment(self, features: Features, prompt: ModelPrompt) -> Decoded:
+        """Decode one mask from one frame alone; the object counts as present."""
+
+    def decode(
+        self,
+        features: Features,
+        position: int,
+        banks: Sequence[Bank | None],
+        *,
+        n_frames: int,
+        is_reverse: bool,
+        prompt: ModelPrompt | None = None,
+        previous: Tensor | None = None,
+    ) -> list[Output]:
+        """Decode one mask per bank.
+
+        Args:
+            features: the frame's features.
+            position: the frame's position.
+            banks: one per object, all with the same key; None (alone) decodes without memory.
+            n_frames: length of the video.
+            is_reverse: whether time runs backward.
+            prompt: prompts on this frame; goes with a single bank.
+            previous: (1, 1, h, w) logits of an earlier mask on this frame that the points refine.
+        """
+
+    def remember(self, features: Features, outputs: Sequence[Output], *, is_prompted: bool) -> None:
+        """Fill in ``memory`` of outputs on the frame that ``features`` belong to."""

@@ -1,0 +1,37 @@
+"""SAM 2 behind the contract, whichever package computes it."""
+
+from __future__ import annotations
+
+from samnb.models.backend import Backend
+from samnb.models.base import Capabilities, FrameSource
+from samnb.models.memory import Limits
+from samnb.models.memory_session import MemorySession
+
+
+class MemoryTracker:
+    """A SAM 2 behind the :class:`~samnb.models.base.Tracker` contract.
+
+    Args:
+        backend: the package that computes.
+        name: name and version for the log.
+        limits: what a session may keep.
+    """
+
+    def __init__(self, backend: Backend, name: str, limits: Limits | None = None) -> None:
+        self.backend = backend
+        self.limits = limits or Limits()
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """Name and version as it is written into the log."""
+        return self._name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Everything that the contract knows."""
+        return Capabilities()
+
+    def open(self, frames: FrameSource) -> MemorySession:
+        """Start on a video; reads nothing yet."""
+        return MemorySession(self.backend, frames, self.limits)
