@@ -1,0 +1,282 @@
+"""SAM 2 through the `sam2` package: official checkpoints, own ones, and the `mobile` model.
+
+Works with the packages `sam2` and `rf-sam-2`, which hold the same code under the same name. The
+model is driven through the steps of its own ``SAM2Base`` (encode, condition on memory, decode,
+encode memory), not through ``SAM2VideoPredictor``, whose state keeps every frame of the video and
+every output, and which reads files only. Given the same prompts the masks are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samnb.types import ModelError
+
+try:
+    import numpy as np
+    import PIL.Image
+    import torch
+    from sam2.modeling.sam2_base import SAM2Base
+    from torch import Tensor
+    from torch.nn import functional
+except ImportError as error:
+    raise ModelError(
+        f"the sam2 adapter needs torch and the sam2 package, got '{error}'; "
+        "install them with: pip install torch rf-sam-2"
+    ) from error
+
+from samnb.models.backend import Bank, Decoded, Features, ModelPrompt, Output
+from samnb.models.checkpoints import build_model, file_version, find_checkpoint
+from samnb.models.device import resolve_device, resolve_dtype
+from samnb.models.memory import Limits
+from samnb.models.tracker import MemoryTracker
+
+if TYPE_CHECKING:
+    from samnb.models.base import Image
+
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
+
+
+class Sam2Tracker(MemoryTracker):
+    """A model of the `sam2` package behind the :class:`~samnb.models.base.Tracker` contract.
+
+    Args:
+        model: a ``SAM2VideoPredictor`` or ``SAM2Base`` with its weights.
+        name: name and version for the log.
+        device: where it runs; None takes the fastest device present.
+        dtype: ``float32`` (None), or ``bfloat16`` or ``float16`` for automatic mixed precision.
+        limits: what a session may keep.
+
+    Raises:
+        ModelError: not such a model, or the device or dtype cannot be used.
+    """
+
+    def __init__(
+        self,
+        model: SAM2Base,
+        name: str,
+        *,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        super().__init__(Sam2Backend(model, device=device, dtype=dtype), name, limits)
+
+
+def load_sam2(
+    source: str | Path,
+    *,
+    config: str | Path | None = None,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    limits: Limits | None = None,
+) -> Sam2Tracker:
+    """Load a checkpoint file or one of the official checkpoints by its hub name.
+
+    Args:
+        source: a ``.pt`` (``{"model": state_dict}``) or ``.safetensors`` file, or a hub name such
+            as ``facebook/sam2.1-hiera-tiny``, taken from the local hub cache or downloaded.
+        config: the model's configuration: a YAML file, or the name of one inside the `sam2`
+            package. None takes the YAML file of the same stem beside the checkpoint, else the
+            official configuration that the weights' shapes show.
+        device: where it runs; None takes the fastest device present.
+        dtype: see :class:`Sam2Tracker`.
+        limits: what a session may keep.
+
+    Raises:
+        ModelError: no such file or name, an unreadable file, weights that no configuration fits, a
+            device that is not there.
+    """
+    path, config = find_checkpoint(source, config)
+    model = build_model(path, config)
+    stem = path.stem.replace("_", "-")
+    name = f"{stem}@{file_version([path])}"
+    return Sam2Tracker(model, name, device=device, dtype=dtype, limits=limits)
+
+
+class Sam2Backend:
+    """The steps of ``SAM2Base``; see :class:`~samnb.models.backend.Backend`."""
+
+    def __init__(
+        self,
+        model: SAM2Base,
+        *,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+    ) -> None:
+        if not isinstance(model, SAM2Base):
+            raise ModelError(f"model: expected a SAM2Base, got {type(model).__name__}")
+        if not hasattr(model, "_track_step"):
+            raise ModelError("sam2: expected release 1.1 or newer, got one without _track_step")
+        self._device = resolve_device(device)
+        self._dtype = resolve_dtype(dtype)
+        self._model: Any = model.to(self._device).eval()
+        # The position code of the spatial memory is the same for all frames and objects.
+        self._memory_code: Any = None
+
+    @property
+    def size(self) -> int:
+        """Side in pixels of the model's square input."""
+        return int(self._model.image_size)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self._device
+
+    @property
+    def reach(self) -> int:
+        """How many frames back the memory looks: spatial memory or pointers, the longer."""
+        model = self._model
+        spatial = (model.num_maskmem - 1) * model.memory_temporal_stride_for_eval
+        pointers = model.max_obj_ptrs_in_encoder - 1 if model.use_obj_ptrs_in_encoder else 0
+        return int(max(spatial, pointers, 1))
+
+    @property
+    def max_prompted(self) -> int:
+        """How many conditioning frames the model attends to; -1 for no limit."""
+        return int(self._model.max_cond_frames_in_attn)
+
+    def encode(self, image: Image) -> Features:
+        """Encode a frame; resized by PIL as the released video predictor does."""
+        size = self.size
+        small = np.asarray(PIL.Image.fromarray(image).resize((size, size)))
+        pixels = torch.from_numpy(small.copy()).permute(2, 0, 1).float() / 255.0
+        pixels -= torch.tensor(_MEAN)[:, None, None]
+        pixels /= torch.tensor(_STD)[:, None, None]
+        with self._autocast():
+            out = self._model.forward_image(pixels[None].to(self._device))
+            _, maps, codes, sizes = self._model._prepare_backbone_features(out)
+        return Features(tuple(maps), codes[-1], tuple((int(h), int(w)) for h, w in sizes))
+
+    def segment(self, features: Features, prompt: ModelPrompt) -> Decoded:
+        """Decode like ``SAM2ImagePredictor``: the presence score does not blank the mask."""
+        model = self._model
+        maps = [
+            m.permute(1, 2, 0).reshape(1, -1, *hw)
+            for m, hw in zip(features.maps, features.sizes_hw, strict=True)
+        ]
+        embedding = maps[-1]
+        if model.directly_add_no_mem_embed:
+            embedding = embedding + model.no_mem_embed.permute(1, 2, 0)[..., None]
+        coords, labels = prompt.coords, prompt.labels
+        dense = None
+        if prompt.mask is not None:
+            coords = torch.zeros(1, 1, 2, device=self._device)
+            labels = -torch.ones(1, 1, dtype=torch.int32, device=self._device)
+            # The decoder reads a mask as logits of its own size.
+            dense = functional.interpolate(
+                prompt.mask * 20.0 - 10.0,
+                size=model.sam_prompt_encoder.mask_input_size,
+                mode="bilinear",
+                align_corners=False,
+                antialias=True,
+            )
+        is_one_click = prompt.labels is not None and prompt.labels.shape[1] == 1
+        with self._autocast():
+            sparse, dense = model.sam_prompt_encoder(
+                points=(coords, labels), boxes=None, masks=dense
+            )
+            masks, ious, _, score = model.sam_mask_decoder(
+                image_embeddings=embedding,
+                image_pe=model.sam_prompt_encoder.get_dense_pe(),
+                sparse_prompt_embeddings=sparse,
+                dense_prompt_embeddings=dense,
+                multimask_output=is_one_click,
+                repeat_image=False,
+                high_res_features=maps[:-1] or None,
+            )
+        best = int(ious[0].argmax())
+        return Decoded(masks[:, best : best + 1].float(), float(ious[0, best]), score.float())
+
+    def decode(
+        self,
+        features: Features,
+        position: int,
+        banks: Sequence[Bank | None],
+        *,
+        n_frames: int,
+        is_reverse: bool,
+        prompt: ModelPrompt | None = None,
+        previous: Tensor | None = None,
+    ) -> list[Output]:
+        """Run one tracking step for all banks in one batch."""
+        batch = len(banks)
+        points = None
+        if prompt is not None and prompt.coords is not None:
+            points = {"point_coords": prompt.coords, "point_labels": prompt.labels}
+        known = [bank for bank in banks if bank is not None]
+        past = {
+            "cond_frame_outputs": self._stack([bank.prompted for bank in known]),
+            "non_cond_frame_outputs": self._stack([bank.recent for bank in known]),
+        }
+        with self._autocast():
+            _, heads, _, _ = self._model._track_step(
+                frame_idx=position,
+                is_init_cond_frame=not known,
+                current_vision_feats=[m.expand(-1, batch, -1) for m in features.maps],
+                current_vision_pos_embeds=[features.code.expand(-1, batch, -1)],
+                feat_sizes=list(features.sizes_hw),
+                point_inputs=points,
+                mask_inputs=None if prompt is None else prompt.mask,
+                output_dict=past,
+                num_frames=n_frames,
+                track_in_reverse=is_reverse,
+                prev_sam_mask_logits=previous if points is not None else None,
+            )
+        _, _, ious, logits, _, pointers, scores = heads
+        # Among several candidates the heads have chosen the one with the highest predicted IoU.
+        confidences = ious.amax(dim=1).tolist()
+        return [
+            Output(
+                logits[i : i + 1].float().clone(),
+                confidences[i],
+                scores[i : i + 1].float().clone(),
+                pointers[i : i + 1].float().clone(),
+            )
+            for i in range(batch)
+        ]
+
+    def remember(self, features: Features, outputs: Sequence[Output], *, is_prompted: bool) -> None:
+        """Encode the spatial memory of all outputs in one batch, kept as bfloat16 like SAM 2's."""
+        logits = torch.cat([output.logits for output in outputs])
+        large = functional.interpolate(
+            logits, (self.size, self.size), mode="bilinear", align_corners=False
+        )
+        with self._autocast():
+            memory, codes = self._model._encode_new_memory(
+                current_vision_feats=[m.expand(-1, len(outputs), -1) for m in features.maps],
+                feat_sizes=list(features.sizes_hw),
+                pred_masks_high_res=large,
+                object_score_logits=torch.cat([output.score for output in outputs]),
+                is_mask_from_pts=is_prompted,
+            )
+        if self._memory_code is None:
+            self._memory_code = codes[-1][:1].clone()
+        for i, output in enumerate(outputs):
+            output.memory = memory[i : i + 1].to(torch.bfloat16).clone()
+
+    def _stack(self, pasts: Sequence[Mapping[int, Output]]) -> dict[int, dict[str, Any]]:
+        """Join the outputs of several objects, frame by frame, in the package's own keys."""
+        if not pasts:
+            return {}
+        stacked: dict[int, dict[str, Any]] = {}
+        for position in pasts[0]:
+            outputs = [past[position] for past in pasts]
+            memories = [o.memory for o in outputs if o.memory is not None]
+            stacked[position] = {
+                # float32, because on frames without pointers nothing else would lift it.
+                "maskmem_features": torch.cat([memory.float() for memory in memories]),
+                "maskmem_pos_enc": [self._memory_code.expand(len(outputs), -1, -1, -1)],
+                "obj_ptr": torch.cat([o.pointer for o in outputs]),
+            }
+        return stacked
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self._dtype is torch.float32:
+            return nullcontext()
+        return torch.autocast(self._device.type, dtype=self._dtype)
