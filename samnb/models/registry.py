@@ -1,0 +1,96 @@
+"""Models by name: the one place that knows which adapter a name belongs to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from samnb.types import ModelError
+
+if TYPE_CHECKING:
+    from samnb.models.base import Tracker
+
+DEFAULT = "mobile"
+"""The model that ships with the package."""
+_MOBILE = re.compile(r"mobile(?:-(?P<build>fast|quality)|@(?P<size>\d+))?")
+_CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
+_HELP = (
+    "mobile (the default; also mobile-quality, or mobile@SIZE with SIZE in pixels), "
+    "a SAM 2 checkpoint file (.pt or .safetensors), a folder of a transformers Sam2Video model, "
+    "or a hub name: facebook/sam2-hiera-SIZE or facebook/sam2.1-hiera-SIZE with SIZE one of tiny, "
+    "small, base-plus, large; the prefix 'transformers:' loads a hub name through transformers"
+)
+
+
+def load_model(
+    name: str = DEFAULT, *, device: str | None = None, dtype: str | None = None
+) -> Tracker:
+    """Load a model by its name, its file or its folder.
+
+    Args:
+        name: ``mobile``, ``mobile-quality`` or ``mobile@384`` (the model that ships with the
+            package, at an input size in pixels); the path of a SAM 2 checkpoint; the path of a
+            folder that `transformers` saved; or a hub name such as ``facebook/sam2.1-hiera-tiny``,
+            which the `sam2` package loads, and transformers with the prefix ``transformers:``.
+        device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; None takes the fastest one present.
+        dtype: ``float32`` (None), ``bfloat16`` or ``float16``.
+
+    Raises:
+        ModelError: no model has that name, a package or file is missing or cannot be used.
+    """
+    mobile = _MOBILE.fullmatch(name)
+    if mobile:
+        return _load_mobile(mobile["build"], mobile["size"], device, dtype)
+    prefix, _, rest = name.partition(":")
+    if prefix == "transformers" and rest:
+        return _load_transformers(rest, device, dtype)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _load_transformers(str(path), device, dtype)
+    if path.suffix in _CHECKPOINT_SUFFIXES:
+        if not path.is_file():
+            raise ModelError(f"{name}: expected a checkpoint file, found none there")
+        return _load_sam2(str(path), device, dtype)
+    if re.fullmatch(r"facebook/sam2(\.1)?-hiera-(tiny|small|base-plus|large)", name):
+        return _load_sam2(name, device, dtype)
+    raise ModelError(f"model: expected {_HELP}; got {name!r}")
+
+
+def _load_mobile(
+    build: str | None, size: str | None, device: str | None, dtype: str | None
+) -> Tracker:
+
+    from samnb.models.checkpoints import file_version
+    from samnb.models.sam2 import Sam2Tracker
+
+    try:
+        from samnb.models import mobile
+    except ImportError as error:
+        raise ModelError(
+            f"mobile needs timm and safetensors, got '{error}'; "
+            "install them with: pip install timm safetensors"
+        ) from error
+    if size is not None:
+        pixels = int(size)
+    else:
+        pixels = mobile.QUALITY_SIZE if build == "quality" else mobile.FAST_SIZE
+    try:
+        weights = mobile.default_weights()
+        model = mobile.build_mobile(pixels, weights=weights)
+    except (FileNotFoundError, ValueError) as error:
+        raise ModelError(str(error)) from error
+    version = file_version([weights])
+    return Sam2Tracker(model, f"mobile-{pixels}@{version}", device=device, dtype=dtype)
+
+
+def _load_sam2(source: str, device: str | None, dtype: str | None) -> Tracker:
+    from samnb.models.sam2 import load_sam2
+
+    return load_sam2(source, device=device, dtype=dtype)
+
+
+def _load_transformers(source: str, device: str | None, dtype: str | None) -> Tracker:
+    from samnb.models.transformers import load_transformers
+
+    return load_transformers(source, device=device, dtype=dtype)
