@@ -20,11 +20,13 @@ import threading
 from collections.abc import Generator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from samnb.models.backend import Backend, Bank, BankKey, Features, ModelPrompt, Output
 from samnb.models.base import BoolMask, FramePrompts, FrameSource, Prediction
 from samnb.models.convert import to_model_prompt, to_prediction
+from samnb.models.griddecode import segment_clicks
 from samnb.models.memory import (
     FeatureCache,
     History,
@@ -93,6 +95,32 @@ class MemorySession:
             self._check_open()
             decoded = self._backend.segment(self._encode(position), self._model_prompt(prompts))
             return to_prediction(decoded, self._size_hw)
+
+    def segment_grid(
+        self,
+        position: int,
+        points_xy: npt.NDArray[np.float32],
+        *,
+        min_confidence: float = 0.0,
+        min_stability: float = 0.0,
+    ) -> list[tuple[int, Prediction]]:
+        """Answer many single clicks on one frame; see :class:`~samnb.models.grid.GridSegmenter`.
+
+        Raises:
+            InputError: a wrong position or wrong points.
+            ModelError: the session is closed.
+        """
+        self._check_position(position, "position")
+        with self._lock, torch.inference_mode():
+            self._check_open()
+            return segment_clicks(
+                self._backend,
+                self._encode(position),
+                points_xy,
+                self._size_hw,
+                min_confidence=min_confidence,
+                min_stability=min_stability,
+            )
 
     def set_prompts(self, obj_id: int, position: int, prompts: FramePrompts) -> Prediction:
         """Replace all prompts of an object on a frame and predict there.

@@ -17,6 +17,7 @@ from samnb.types import ModelError
 
 try:
     import numpy as np
+    import numpy.typing as npt
     import PIL.Image
     import torch
     from sam2.modeling.sam2_base import SAM2Base
@@ -31,6 +32,7 @@ except ImportError as error:
 from samnb.models.backend import Bank, Decoded, Features, ModelPrompt, Output
 from samnb.models.checkpoints import build_model, file_version, find_checkpoint
 from samnb.models.device import resolve_device, resolve_dtype
+from samnb.models.griddecode import decode_clicks
 from samnb.models.memory import Limits
 from samnb.models.tracker import MemoryTracker
 
@@ -129,6 +131,11 @@ class Sam2Backend:
         return self._device
 
     @property
+    def model(self) -> SAM2Base:
+        """The model itself, in evaluation mode."""
+        return self._model
+
+    @property
     def reach(self) -> int:
         """How many frames back the memory looks: spatial memory or pointers, the longer."""
         model = self._model
@@ -192,6 +199,13 @@ class Sam2Backend:
             )
         best = int(ious[0].argmax())
         return Decoded(masks[:, best : best + 1].float(), float(ious[0, best]), score.float())
+
+    def decode_clicks(
+        self, features: Features, points_xy: npt.NDArray[np.float32], size_hw: tuple[int, int]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Decode many single clicks at once; see :func:`samnb.models.griddecode.decode_clicks`."""
+        with self._autocast():
+            return decode_clicks(self._model, features, points_xy, size_hw)
 
     def decode(
         self,

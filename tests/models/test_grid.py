@@ -158,9 +158,7 @@ def test_progress_counts_clicks_and_cancel_keeps_what_was_found(picture):
 
     levels = GridLevel(8), GridLevel(8, 2)
     tracker = FillTracker()
-    found = grid.propose_masks(
-        tracker, picture, settings(*levels), on_progress=tell, cancel=cancel
-    )
+    found = grid.propose_masks(tracker, picture, settings(*levels), on_progress=tell, cancel=cancel)
     assert told == [(0, 320), (64, 320)]
     assert [c.box_xyxy for c in found] == [(10, 10, 30, 30)] and tracker.n_closed == 2
 
