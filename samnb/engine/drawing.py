@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from samnb.engine import masklets
 from samnb.engine.core import Clock, Core, new_id
@@ -168,13 +169,25 @@ class Drawing(Core):
     # -- gestures --------------------------------------------------------------
 
     def set_prompts(
-        self, item_id: str, frame_idx: int, prompts: Sequence[Prompt]
+        self,
+        item_id: str,
+        frame_idx: int,
+        prompts: Sequence[Prompt],
+        *,
+        clicks: int | None = None,
     ) -> FrameState | None:
         """Set all prompts of an object on a frame and commit the model's answer.
 
         A mask prompt may be followed by points: each positive one adds what the model
         sees there to the mask, each negative one takes it away. No prompts at all
         clears the frame.
+
+        Args:
+            item_id: the object.
+            frame_idx: a frame of the annotation grid.
+            prompts: all prompts that hold on this frame from now on.
+            clicks: how many of them the worker made by hand in this gesture, when a
+                machine placed others; None counts what is new or gone.
 
         Returns:
             the frame's new state.
@@ -187,6 +200,8 @@ class Drawing(Core):
             return self.clear_frame(item_id, frame_idx)
         self._check_frame(item_id, frame_idx)
         edit, rle = masklets.predict(self, item_id, frame_idx, tuple(prompts))
+        if clicks is not None:
+            edit = replace(edit, clicks=clicks)
         return self._edit(edit, rle)
 
     def paint(self, item_id: str, frame_idx: int, stroke: Stroke) -> FrameState | None:
