@@ -152,7 +152,7 @@ def _add_eval(commands: Any) -> None:
 
 
 def _eval_vos(args: argparse.Namespace) -> int:
-    from samnb.metrics.jf import eval_vos
+    from samnb.metrics.vos import eval_vos
 
     return _report(eval_vos(args.gt, args.pred), args.json)
 
