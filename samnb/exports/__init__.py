@@ -1,0 +1,1 @@
+"""Annotations in the field's file formats, in and out."""
