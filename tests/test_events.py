@@ -49,7 +49,13 @@ BODIES = [
     ev.Submitted(PROPOSAL),
     ev.Judged(Verdict("p", "i", "bo", VerdictKind.REJECT, "blurred", 4, 2.5)),
     ev.Reopened("i", "again"),
+    ev.FailuresSampled(("i",), ("j", "k"), 0.25, 7),
     ev.Imported(PROPOSAL, "a.json", True, 41),
+    ev.TrainingStarted("r", "mobile@1", "5e", ("p",), ("q",), (("steps", "30"),), 7, "r0"),
+    ev.TrainingEnded("r", "done", 30, 61.5, "mobile@2", "mobile-2.safetensors", ((10, 0.5),)),
+    ev.ModelEvaluated("r", "mobile@2", "held_out", (("jf", 0.75), ("objects", 4.0))),
+    ev.ModelPromoted("r", "mobile@2", "mobile@1", "mobile-2.safetensors", "J&F 0.75 over 0.7"),
+    ev.ModelKeptAside("r", "mobile@3", "mobile@2", "mobile-3.safetensors", "J&F 0.7 under 0.75"),
 ]
 
 
@@ -96,4 +102,5 @@ def test_an_upcast_lifts_an_old_body(monkeypatch):
 def test_item_ids_name_what_an_event_is_about():
     assert ev.item_ids_of(BODIES[10]) == ("i",)
     assert ev.item_ids_of(ev.Submitted(PROPOSAL)) == ("i",)
+    assert ev.item_ids_of(ev.FailuresSampled(("i",), ("j", "k"), 0.25, 7)) == ("i", "j", "k")
     assert ev.item_ids_of(ev.MediaRelinked("m", "p")) == ()

@@ -26,6 +26,7 @@ from samnb.events import (
     Body,
     Claimed,
     Event,
+    FailuresSampled,
     FrameEdited,
     FrameTracked,
     Imported,
@@ -47,7 +48,7 @@ from samnb.events import (
     Undone,
     WorkerJoined,
 )
-from samnb.types import FlowError, Item, Media, Role, Step, VerdictKind, Worker
+from samnb.types import FlowError, Item, Media, Proposal, Role, Step, VerdictKind, Worker
 
 ALL_FRAMES: Final = 2**31 - 1
 """Upper end of an operation that reaches over the whole medium."""
@@ -250,8 +251,8 @@ def _frame_tracked(draft: _Draft, _event: Event, body: FrameTracked) -> None:
             presence=mask.presence,
             stability=mask.stability,
         )
-        # A frame corrected by hand survives every later propagation.
-        if current is None or not current.is_edited:
+        # What a hand corrected or a prompt made survives every later propagation.
+        if current is None or not (current.is_edited or current.prompts):
             _write(item, body.frame_idx, layer)
 
 
@@ -307,9 +308,28 @@ def _note(item: ItemState, event: Event, what: Any) -> None:
 
 def _submitted(draft: _Draft, event: Event, body: Submitted) -> None:
     item = draft.item(body.proposal.item_id)
+    _take_over(item, event, body.proposal, "proposed")
     _note(item, event, body.proposal)
     item.makers |= {event.worker_id}
     item.step = Step.VERIFY
+
+
+def _take_over(item: ItemState, event: Event, proposal: Proposal, origin: str) -> None:
+    """Fill the frames on which the item has nothing yet from a proposal."""
+    for mask in proposal.masks:
+        if mask.frame_idx in item.frames:
+            continue
+        layer = FrameState(
+            event.seq,
+            origin,
+            mask.mask_id,
+            tuple(p for idx, p in proposal.prompts if idx == mask.frame_idx),
+            mask.is_edited,
+            mask.confidence,
+            mask.presence,
+            mask.stability,
+        )
+        _write(item, mask.frame_idx, layer)
 
 
 def _judged(draft: _Draft, event: Event, body: Judged) -> None:
@@ -335,17 +355,15 @@ def _imported(draft: _Draft, event: Event, body: Imported) -> None:
     _note(item, event, body.proposal)
     item.edited_frame_count = body.edited_frame_count
     item.step = Step.ACCEPTED if body.is_accepted else Step.VERIFY
-    for mask in body.proposal.masks:
-        layer = FrameState(
-            event.seq,
-            "imported",
-            mask.mask_id,
-            is_edited=mask.is_edited,
-            confidence=mask.confidence,
-            presence=mask.presence,
-            stability=mask.stability,
-        )
-        _write(item, mask.frame_idx, layer)
+    _take_over(item, event, body.proposal, "imported")
+
+
+def _failures_sampled(draft: _Draft, event: Event, body: FailuresSampled) -> None:
+    for item_id in body.kept:
+        _note(draft.item(item_id), event, Returned("auto masklet drawn for refinement"))
+    for item_id in body.dropped:
+        _note(draft.item(item_id), event, Returned("auto masklet not drawn for refinement"))
+        draft.item(item_id).step = Step.REJECTED
 
 
 _APPLY: Final[Mapping[type[Body], Callable[[_Draft, Event, Any], None]]] = {
@@ -369,5 +387,6 @@ _APPLY: Final[Mapping[type[Body], Callable[[_Draft, Event, Any], None]]] = {
     Submitted: _submitted,
     Judged: _judged,
     Reopened: _reopened,
+    FailuresSampled: _failures_sampled,
     Imported: _imported,
 }

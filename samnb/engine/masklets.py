@@ -217,7 +217,7 @@ def _commit_frame(
     for state in items:
         answer = answers.get(state.item.obj_id)
         held = state.frames.get(frame_idx)
-        if answer is None or (held is not None and held.is_edited):
+        if answer is None or (held is not None and (held.is_edited or held.prompts)):
             continue
         rle = rle_ops.encode(answer.mask)
         rles.append(rle)
