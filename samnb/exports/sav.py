@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from samnb.exports.fields import Fields
-from samnb.exports.files import write_file
+from samnb.exports.files import refuse_existing, write_file
 from samnb.exports.records import Masklet, MaskletFrame, VideoAnnotation, Written
 from samnb.masks import rle as rle_ops
 from samnb.store.media import annotation_frames
@@ -313,14 +313,22 @@ def write_train(
     Raises:
         InputError: a file exists and ``overwrite`` is False.
     """
-    ready: list[tuple[Path, bytes]] = []
+    paths = train_paths(annotation, folder)
+    for path in paths.values():
+        refuse_existing(path, overwrite)
     notes: list[str] = []
-    for kind in ("manual", "auto"):
-        if any(m.is_auto == (kind == "auto") for m in annotation.masklets):
-            data, found = build_train(annotation, kind)
-            path = Path(folder) / f"{annotation.video_id}_{kind}.json"
-            ready.append((path, json.dumps(data).encode("ascii")))
-            notes += [note for note in found if note not in notes]
-    for path, content in ready:
-        write_file(path, content, overwrite=overwrite)
-    return Written(tuple(str(p) for p, _ in ready), len(annotation.masklets), tuple(notes))
+    for kind, path in paths.items():
+        data, found = build_train(annotation, kind)
+        write_file(path, json.dumps(data).encode("ascii"), overwrite=overwrite)
+        notes += [note for note in found if note not in notes]
+    files = tuple(str(path) for path in paths.values())
+    return Written(files, len(annotation.masklets), tuple(notes))
+
+
+def train_paths(annotation: VideoAnnotation, folder: str | os.PathLike[str]) -> dict[str, Path]:
+    """Files that :func:`write_train` would write, by kind."""
+    return {
+        kind: Path(folder) / f"{annotation.video_id}_{kind}.json"
+        for kind in ("manual", "auto")
+        if any(m.is_auto == (kind == "auto") for m in annotation.masklets)
+    }

@@ -6,6 +6,7 @@
     root/JPEGImages_24fps/{video}/00000.jpg ...       every frame (optional)
     root/Annotations_6fps/{video}/000/00000.png ...   object 000, annotated frames
 
+An object's folder is its number less one, as numbers start at 1 and folders at 000.
 Objects have folders of their own because they may overlap (a whole and its part). A
 picture's number is the frame number of the medium.
 """
@@ -24,7 +25,7 @@ from samnb.exports.layouts import FramesOf, add_to_list, find_media, write_pictu
 from samnb.exports.records import Masklet, MaskletFrame, VideoAnnotation, Written
 from samnb.masks import rle as rle_ops
 from samnb.metrics.vos import read_indices
-from samnb.types import FormatError, Item, Rle
+from samnb.types import FormatError, InputError, Item, Rle
 
 MASKS: Final = "Annotations_6fps"
 PICTURES: Final = "JPEGImages_24fps"
@@ -53,13 +54,19 @@ def write_val(
     base = Path(root)
     for annotation in annotations:
         refuse_existing(base / MASKS / annotation.video_id, overwrite)
+        numbers = [m.item.obj_id for m in annotation.masklets]
+        if len(set(numbers)) != len(numbers):
+            raise InputError(
+                f"{annotation.video_id}: expected different object numbers, got {numbers}"
+            )
     files: list[str] = []
     notes: list[str] = []
     for annotation in annotations:
         video = annotation.video_id
         with new_folder(base / MASKS / video, overwrite=overwrite) as draft:
             for masklet in annotation.masklets:
-                place = draft / f"{masklet.number:03d}"
+                name = f"{masklet.item.obj_id - 1:03d}"  # folders count from 0
+                place = draft / name
                 place.mkdir()
                 masks = annotation.masks_of(masklet)
                 for idx, rle in zip(annotation.frame_idxs, masks, strict=True):
@@ -67,7 +74,7 @@ def write_val(
                 missing = annotation.missing_of(masklet)
                 if missing:
                     notes.append(
-                        f"{video}, object {masklet.number:03d}: no answer on {len(missing)} "
+                        f"{video}, object {name}: no answer on {len(missing)} "
                         f"frames (first {missing[0]}), written as absent"
                     )
         files.append(str(base / MASKS / video))
