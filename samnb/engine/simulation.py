@@ -193,8 +193,10 @@ class Tiredness:
         """What times, jitter and misses are multiplied with now; 1.0 when fresh."""
         return 1.0 + self._fatigue * self.worked_s / SECONDS_PER_HOUR
 
-    def spend(self, seconds: float) -> None:
-        """Let a fresh worker's ``seconds`` pass at the worker's present speed."""
+    def spend(self, seconds: float) -> float:
+        """Let a fresh worker's ``seconds`` pass at the present speed; return how many
+        that took."""
         taken = seconds * self.factor
         self.worked_s += taken
         self._advance(taken)
+        return taken

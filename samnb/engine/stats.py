@@ -7,40 +7,50 @@ named constants below, which :func:`definitions` prints.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from samnb.engine.flow import fold
-from samnb.engine.state import ItemState, ProjectState
-from samnb.events import (
-    Event,
-    FrameEdited,
-    FrameTracked,
-    Undone,
-    item_ids_of,
+from samnb.engine.effort import (
+    IDLE_CUTOFF_S,
+    Effort,
+    active_time,
+    edited_frame_count,
+    effort_of,
 )
-from samnb.types import Rle, VerdictKind
+from samnb.engine.flow import fold
+from samnb.engine.phasestats import phases
+from samnb.engine.rates import (
+    acceptance,
+    disappearance_rate,
+    disappears_and_returns,
+    effort,
+    throughput,
+)
+from samnb.engine.state import ItemState, ProjectState
+from samnb.events import Event
+from samnb.types import VerdictKind
 
 if TYPE_CHECKING:
     import pandas as pd
 
-IDLE_CUTOFF_S: Final = 30.0
-"""A pause longer than this between two of a worker's events counts as a break: active
-time is the sum of the shorter pauses. The paper does not say how it measured time."""
+__all__ = [
+    "IDLE_CUTOFF_S",
+    "TIME_PER_FRAME_DIVISOR",
+    "acceptance",
+    "active_time",
+    "definitions",
+    "disappearance_rate",
+    "disappears_and_returns",
+    "edited_frame_count",
+    "effort",
+    "masklets",
+    "phases",
+    "throughput",
+    "workers",
+]
 
 TIME_PER_FRAME_DIVISOR: Final = "annotation frames with an answer"
 """Time per frame divides by every frame of the masklet at the annotation rate."""
-
-
-@dataclass(slots=True)
-class _Effort:
-    active_s: float = 0.0
-    clicks: int = 0
-    strokes: int = 0
-    undos: int = 0
-    clicked_frames: set[int] = field(default_factory=set)
 
 
 def definitions() -> dict[str, str]:
@@ -51,31 +61,6 @@ def definitions() -> dict[str, str]:
         "edited frames": "frames whose mask was made or changed by hand / frames with an answer",
         "clicks": "points and boxes set or removed; brush strokes are edits, not clicks",
     }
-
-
-def active_time(
-    events: Iterable[Event], idle_cutoff_s: float = IDLE_CUTOFF_S
-) -> dict[tuple[str, str], float]:
-    """Return active seconds by (worker id, item id).
-
-    The pause before an event is credited to the item that the event is about; an event
-    about no item (or several) is credited to the item the worker touched last.
-    """
-    last_at: dict[str, float] = {}
-    last_item: dict[str, str] = {}
-    seconds: dict[tuple[str, str], float] = defaultdict(float)
-    for event in events:
-        if isinstance(event.body, FrameTracked):
-            continue  # the model at work; the person waits, looks on or goes elsewhere
-        who, ids = event.worker_id, item_ids_of(event.body)
-        item_id = ids[0] if len(ids) == 1 else last_item.get(who)
-        pause = event.at_s - last_at.get(who, event.at_s)
-        if item_id is not None and 0 < pause <= idle_cutoff_s:
-            seconds[who, item_id] += pause
-        last_at[who] = event.at_s
-        if item_id is not None:
-            last_item[who] = item_id
-    return dict(seconds)
 
 
 def masklets(events: Iterable[Event], *, idle_cutoff_s: float = IDLE_CUTOFF_S) -> pd.DataFrame:
@@ -89,31 +74,14 @@ def masklets(events: Iterable[Event], *, idle_cutoff_s: float = IDLE_CUTOFF_S) -
 
     events = list(events)
     state = fold(ProjectState(), events)
-    effort = _effort(events)
-    for (_, item_id), active_s in active_time(events, idle_cutoff_s).items():
-        effort[item_id].active_s += active_s
+    costs = effort_of(events, state.items, idle_cutoff_s)
     rows = [
-        _row(state, item, effort[item.item.id])
+        _row(state, item, costs[item.item.id])
         for item in state.items.values()
         if not item.is_deleted
     ]
     columns = list(_row_types())
     return pd.DataFrame(rows, columns=columns)
-
-
-def _effort(events: Iterable[Event]) -> dict[str, _Effort]:
-    effort: dict[str, _Effort] = defaultdict(_Effort)
-    for event in events:
-        body = event.body
-        if isinstance(body, FrameEdited):
-            one = effort[body.item_id]
-            one.clicks += body.clicks
-            one.strokes += body.stroke is not None
-            if body.clicks:
-                one.clicked_frames.add(body.frame_idx)
-        elif isinstance(body, Undone):
-            effort[body.item_id].undos += 1
-    return effort
 
 
 def _row_types() -> tuple[str, ...]:
@@ -124,11 +92,11 @@ def _row_types() -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _row(state: ProjectState, item: ItemState, effort: _Effort) -> dict[str, Any]:
+def _row(state: ProjectState, item: ItemState, cost: Effort) -> dict[str, Any]:
     answered = [f for f in item.frames.values() if f.mask_id is not None]
     edited = edited_frame_count(item)
     frames = len(answered)
-    clicked = len(effort.clicked_frames)
+    clicked = len(cost.clicked_frames)
     return {
         "media": state.media[item.item.media_id].name,
         "object": item.item.obj_id,
@@ -138,24 +106,17 @@ def _row(state: ProjectState, item: ItemState, effort: _Effort) -> dict[str, Any
         "frames": frames,
         "edited_frames": edited,
         "edited_share": edited / frames if frames else float("nan"),
-        "clicks": effort.clicks,
-        "clicks_per_clicked_frame": effort.clicks / clicked if clicked else float("nan"),
-        "strokes": effort.strokes,
-        "undos": effort.undos,
-        "active_s": effort.active_s,
-        "s_per_frame": effort.active_s / frames if frames else float("nan"),
+        "clicks": cost.clicks,
+        "clicks_per_clicked_frame": cost.clicks / clicked if clicked else float("nan"),
+        "strokes": cost.strokes,
+        "undos": cost.undos,
+        "active_s": cost.active_s,
+        "s_per_frame": cost.active_s / frames if frames else float("nan"),
         "rounds": len(item.proposals),
         "verdicts": ", ".join(v.kind.value for v in item.verdicts),
         "annotators": ", ".join(sorted(item.makers)),
         "verifiers": ", ".join(dict.fromkeys(v.worker_id for v in item.verdicts)),
     }
-
-
-def edited_frame_count(item: ItemState) -> int:
-    """Return the number of frames edited by hand, or what an imported file declared."""
-    if item.edited_frame_count is not None:
-        return item.edited_frame_count
-    return sum(f.is_edited for f in item.frames.values() if f.mask_id is not None)
 
 
 def workers(events: Iterable[Event], *, idle_cutoff_s: float = IDLE_CUTOFF_S) -> pd.DataFrame:
@@ -181,38 +142,3 @@ def workers(events: Iterable[Event], *, idle_cutoff_s: float = IDLE_CUTOFF_S) ->
         )
     columns = ["worker", "kind", "events", "active_s", "masklets", "verdicts", "accepted"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def disappears_and_returns(areas: Iterable[int]) -> bool:
-    """Whether an object goes away for at least one frame and then comes back.
-
-    Args:
-        areas: mask areas in pixels over the annotated frames, in time order.
-
-    The share of masklets for which this holds is the disappearance rate of the SAM 2
-    paper (section 5.2).
-    """
-    visible = [area > 0 for area in areas]
-    if True not in visible:
-        return False
-    seen = visible[visible.index(True) :]
-    last = len(seen) - seen[::-1].index(True)
-    return False in seen[:last]
-
-
-def disappearance_rate(state: ProjectState, masks: Mapping[str, Rle]) -> float:
-    """Return the share of masklets that vanish and come back; NaN without masklets.
-
-    Args:
-        state: the project.
-        masks: the stored masks by id, at least those that the state's frames name.
-    """
-    from samnb.masks import rle as rle_ops
-
-    found = []
-    for item in state.items.values():
-        frames = [f for _, f in sorted(item.frames.items()) if f.mask_id is not None]
-        if frames and not item.is_deleted:
-            areas = [rle_ops.area(masks[str(f.mask_id)]) for f in frames]
-            found.append(disappears_and_returns(areas))
-    return sum(found) / len(found) if found else float("nan")
