@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from samnb.engine.flow import STEP_OF_ROLE, label
@@ -60,7 +61,9 @@ def _urgency(state: ItemState) -> tuple[bool, int]:
     return (not is_returned, state.history[-1].seq if state.history else 0)
 
 
-def take_next(core: Core, role: Role, media_id: str | None, lease_s: float) -> ItemState | None:
+def take_next(
+    core: Core, role: Role, media_id: str | None, lease_s: float, but: Collection[str] = ()
+) -> ItemState | None:
     """Claim and return the most urgent item, or None; see ``Session.next``."""
     taken: list[str] = []
 
@@ -68,6 +71,7 @@ def take_next(core: Core, role: Role, media_id: str | None, lease_s: float) -> I
         taken.clear()
         now_s = core.clock()
         rows = waiting(project, role, core.worker.id, now_s, media_id)
+        rows = [row for row in rows if row.item.id not in but]
         if not rows:
             return []
         taken.append(rows[0].item.id)

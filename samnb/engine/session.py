@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -216,12 +216,15 @@ class Session(Drawing):
         self.item(item_id)
         self.commit(make)
 
-    def next(self, role: Role | str, media_id: str | None = None) -> ItemState | None:
+    def next(
+        self, role: Role | str, media_id: str | None = None, *, but: Collection[str] = ()
+    ) -> ItemState | None:
         """Claim the next item for a role, or return None when nothing waits.
 
         The claim is a lease of ten minutes; others are not handed the item meanwhile.
+        Items whose ids are in ``but`` are left out: those this worker has skipped.
         """
-        return queue.take_next(self, Role(role), media_id, LEASE_S)
+        return queue.take_next(self, Role(role), media_id, LEASE_S, but)
 
     def release(self, item_id: str) -> None:
         """Give a claimed item back without an answer."""
