@@ -1,0 +1,137 @@
+"""Lists of objects in COCO-like files: read entry by entry, masks checked all at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from samnb.exports.fields import Fields
+from samnb.exports.files import write_file
+from samnb.masks.rle import from_runs
+from samnb.metrics.runs import find_unsound
+from samnb.types import FormatError, Rle
+
+
+def load_json(path: Path) -> Any:
+    """Parse a JSON file.
+
+    Raises:
+        FormatError: not there, not readable or not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise FormatError(f"{path}: expected a JSON file, found no such file") from error
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path}: expected JSON: {error}") from error
+
+
+def save_json(path: Path, value: object, *, overwrite: bool = False) -> Path:
+    """Write a JSON file in one piece and return its path.
+
+    Raises:
+        InputError: the file is there and ``overwrite`` was not asked for.
+    """
+    write_file(Path(path), json.dumps(value).encode("ascii"), overwrite=overwrite)
+    return Path(path)
+
+
+class Entry(Fields):
+    """An object in a file of lists; errors name the file and the entry."""
+
+    def value(self, key: str, *default: object) -> Any:
+        """What stands under a key, unchecked; a default makes the key optional."""
+        return self._data.get(key, *default) if default else self._get(key)
+
+    def entries(self, key: str) -> Iterator[Entry]:
+        """The objects of a list."""
+        return entries_of(self.sequence(key), f"{self.source}: {key}")
+
+    def flag(self, key: str, default: bool | None = None) -> bool:
+        """A truth value, written as 0, 1, false or true."""
+        if default is not None and not self.has(key):
+            return default
+        value = self._get(key)
+        if not isinstance(value, int) or value not in (0, 1):
+            raise self.error(key, "0 or 1")
+        return bool(value)
+
+    def size_hw(self) -> tuple[int, int]:
+        """The entry's height and width in pixels."""
+        return self.integer("height", at_least=1), self.integer("width", at_least=1)
+
+    def as_rle(self, key: str, value: object) -> Rle:
+        """Read a run-length object; a string of counts is left to :class:`MaskCheck`."""
+        size = value.get("size") if isinstance(value, dict) else None
+        if (
+            not isinstance(value, dict)
+            or not isinstance(size, list)
+            or len(size) != 2
+            or not type(size[0]) is type(size[1]) is int
+        ):
+            shown = sorted(map(str, value)) if isinstance(value, dict) else repr(value)[:60]
+            raise self.error(
+                key, f"an object with size [height, width] and counts, found {shown}", is_said=True
+            )
+        counts = value.get("counts")
+        if isinstance(counts, str):
+            return Rle((size[0], size[1]), counts)
+        if not isinstance(counts, list) or not all(type(n) is int for n in counts):
+            raise self.error(
+                key, f"counts as a string or a list of integers, found {counts!r:.60}", is_said=True
+            )
+        try:
+            return from_runs((size[0], size[1]), counts)
+        except FormatError as error:
+            raise FormatError(f"{self.source}: {key}: {error}") from error
+
+
+def entries_of(values: Iterable[object], source: str) -> Iterator[Entry]:
+    """The objects of a list; ``source`` names file and list."""
+    return (Entry(value, f"{source}[{at}]") for at, value in enumerate(values))
+
+
+class MaskCheck:
+    """Collects the masks of a file with their places, to check all of them at once."""
+
+    def __init__(self) -> None:
+        self._rles: list[Rle] = []
+        self._places: list[tuple[Entry, str]] = []
+
+    def add(self, rle: Rle, entry: Entry, key: str) -> Rle:
+        """Remember a mask and give it back."""
+        self._rles.append(rle)
+        self._places.append((entry, key))
+        return rle
+
+    def run(self) -> None:
+        """Raise ``FormatError`` that names the place of the first unsound mask."""
+        found = find_unsound(self._rles)
+        if found is not None:
+            entry, key = self._places[found[0]]
+            raise FormatError(f"{entry.source}: {key}: {found[1]}") from found[1]
+
+
+class Numbers:
+    """Integers that must not come twice in a list."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def take(self, entry: Entry, key: str = "id") -> int:
+        """Read the next one."""
+        value = entry.integer(key)
+        if value in self._seen:
+            raise entry.error(key, f"a number that is new in this list, found {value} again")
+        self._seen.add(value)
+        return value
+
+    def spare(self) -> int:
+        """A number that was not there yet: one more than the greatest."""
+        value = max(self._seen, default=0) + 1
+        self._seen.add(value)
+        return value
