@@ -149,12 +149,36 @@ def _add_eval(commands: Any) -> None:
     vos.add_argument("pred", type=Path, metavar="PRED_DIR", help="same layout")
     vos.add_argument("--json", action="store_true", help="print one JSON object")
     vos.set_defaults(run=_eval_vos)
+    saco = tasks.add_parser("saco", help="cgF1, pmF1 and IL_MCC as the SA-Co evaluator")
+    saco.add_argument(
+        "--gt", nargs="+", type=Path, required=True, help="annotations; several: oracle"
+    )
+    saco.add_argument("--pred", type=Path, required=True, help="COCO result list of masks")
+    saco.add_argument("--json", action="store_true", help="print one JSON object")
+    saco.set_defaults(run=_eval_saco)
+    veval = tasks.add_parser("veval", help="video cgF1 and pHOTA as the VEval evaluator")
+    veval.add_argument("--gt", type=Path, required=True, help="annotations")
+    veval.add_argument("--pred", type=Path, required=True, help="YouTube-VIS result list")
+    veval.add_argument("--json", action="store_true", help="print one JSON object")
+    veval.set_defaults(run=_eval_veval)
 
 
 def _eval_vos(args: argparse.Namespace) -> int:
     from samnb.metrics.vos import eval_vos
 
     return _report(eval_vos(args.gt, args.pred), args.json)
+
+
+def _eval_saco(args: argparse.Namespace) -> int:
+    from samnb.exports.concept_scores import eval_saco
+
+    return _report(eval_saco(args.gt, args.pred), args.json)
+
+
+def _eval_veval(args: argparse.Namespace) -> int:
+    from samnb.exports.concept_scores import eval_veval
+
+    return _report(eval_veval(args.gt, args.pred), args.json)
 
 
 def _add_stats(commands: Any) -> None:
