@@ -7,13 +7,19 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import ipywidgets
-from ipycanvas import hold_canvas
+from ipycanvas import Canvas, hold_canvas
 
 from samnb.widgets.pictures import Picture
 
 _DRAWING = threading.RLock()
+
+
+@cache
+def _anchor() -> Canvas:
+    return Canvas(width=1, height=1)
 
 
 @contextmanager
@@ -23,11 +29,16 @@ def held() -> Iterator[None]:
     ipycanvas keeps one queue of commands per kernel and, after an exception inside its
     own ``hold_canvas``, stays in holding mode for ever; and two studios in one kernel
     would mix their commands. Compute first, then draw in here.
+
+    Every message names its canvas anew, by way of an anchor that nothing else draws on:
+    ipycanvas leaves the name out when it drew there last, but a page that was opened
+    since then has not heard it, fails on the first command and never draws again.
     """
     with _DRAWING:
         hold = hold_canvas()
         hold.__enter__()
         try:
+            _anchor().clear()
             yield
         finally:
             hold.__exit__(None, None, None)

@@ -11,13 +11,13 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
 
 from samnb.engine.flow import label
 from samnb.engine.session import Session
 from samnb.engine.state import ItemState
-from samnb.types import Role, SamnbError, Step, Worker
+from samnb.types import SamnbError, Step, Worker
 from samnb.widgets import intents as wants
+from samnb.widgets.attendance import Attendance
 from samnb.widgets.camera import Camera, window_for
 from samnb.widgets.edits import Edits
 from samnb.widgets.intents import Gesture, Intent, Tool, View
@@ -25,14 +25,13 @@ from samnb.widgets.jobs import Later, RunnerFactory, Thread, Work, after
 from samnb.widgets.keys import Desk
 from samnb.widgets.player import Player
 from samnb.widgets.projector import Projector
+from samnb.widgets.reviewing import Reviewing
 from samnb.widgets.scene import Scene, build
 from samnb.widgets.snapshots import Banner, StudioSnapshot
 from samnb.widgets.stage import to_gesture
 from samnb.widgets.surface import Acked, KeyPressed, Sized, StrokeMade, SurfaceEvent, ViewMoved
 from samnb.widgets.tools import nearest, press, reduce
 
-_LOOK_AFTER_S: Final = 1.0
-_POLL_S: Final = 2.0
 _log = logging.getLogger("samnb.widgets")
 
 
@@ -62,12 +61,14 @@ class Controller:
     ) -> None:
         self.session = session
         self._show, self._take_note = show, take_note
-        self._later, self._clock, self._max_height = later, clock, max_height
+        self._max_height = max_height
         self.page = runners("samnb-page", self.fail)
         make = [runners(f"samnb-{name}", self._fail_from_afar) for name in ("edits", "track")]
         self.edits = Edits(session, self.page, make[0], make[1], self.tell, self.refresh, clock)
         pictures = runners("samnb-pictures", self._fail_from_afar)
         self._projector = Projector(session, self.page, pictures, self.refresh)
+        self._reviewing = Reviewing(session, clock)
+        self._attendance = Attendance(self.edits, self.page, later)
         self._player = Player(self._play_on, self.page, later, clock)
         self.view = View()
         self.camera: Camera | None = None
@@ -77,10 +78,6 @@ class Controller:
         self._banner: Banner | None = None
         self._hidden: frozenset[str] = frozenset()
         self._deleted: tuple[str, int] | None = None
-        self._claimed: str | None = None
-        self._since_s = clock()
-        self._looked: tuple[str | None, str | None, int] | None = None
-        self._is_closed = False
         self._unsubscribe = session.subscribe(lambda _events: self._log_grew())
 
     # -- called from anywhere ------------------------------------------------------
@@ -88,7 +85,7 @@ class Controller:
     def start(self) -> None:
         """Open where this worker left off and keep an eye on what others do."""
         self.page.post(self._restore)
-        self._later(_POLL_S, self._poll)
+        self._attendance.start()
 
     def on_surface(self, event: SurfaceEvent) -> None:
         """Take an event of the stage's surface."""
@@ -108,7 +105,7 @@ class Controller:
 
     def close(self) -> None:
         """Stop everything; a running propagation ends after its frame."""
-        self._is_closed = True
+        self._attendance.close()
         self._player.stop()
         self._unsubscribe()
         self.edits.close()
@@ -126,7 +123,7 @@ class Controller:
         self.media_id, self.camera = media_id, None
         if media_id is not None:
             size_hw = self.session.media(media_id).size_hw
-            self.camera = Camera.fitted(window_for(self._width, size_hw, self._max_height), size_hw)
+            self.camera = Camera.fitted(self._window(size_hw), size_hw)
             frames = self.session.annotation_frames(media_id)
             items = self.session.state.items_of(media_id)
             if item_id is None and items:
@@ -141,15 +138,14 @@ class Controller:
             radius=max(round(max(size_hw) / 60), 3),
             is_playing=False,
         )
-        self._since_s = self._clock()
 
     def set_desk(self, desk: Desk) -> None:
         """Change sides: annotate, or verify what others made."""
-        self._release()
+        self._reviewing.release()
         self._banner = None
         self.view = replace(self.view, desk=desk, tool=Tool.CLICK, is_playing=False)
         if desk is Desk.VERIFY:
-            self._next_review()
+            self._review(self._reviewing.take())
         else:
             self.open_media(self.media_id or self._first_media(), self.view.item_id)
 
@@ -158,14 +154,14 @@ class Controller:
         name = name.strip()
         if not name or name == self.session.worker.id:
             return
-        self._release()
+        self._reviewing.release()
         self._unsubscribe()
         self.session = self.session.as_worker(Worker(name))
         self._unsubscribe = self.session.subscribe(lambda _events: self._log_grew())
-        self._projector.session = self.edits.session = self.session
+        self._projector.session = self.edits.session = self._reviewing.session = self.session
         self._banner = Banner(f"You are {name} now", "done")
         if self.view.desk is Desk.VERIFY:
-            self._next_review()
+            self._review(self._reviewing.take())
 
     def add_media(self, path: str) -> None:
         """Add a file or folder and show it; reading happens off the page thread."""
@@ -192,12 +188,8 @@ class Controller:
         self._hidden ^= {item_id}
 
     def set_opacity(self, opacity: float) -> None:
-        """Draw masks fainter or stronger; may be called from any thread."""
-
-        def act() -> None:
-            self.view = replace(self.view, opacity=opacity)
-
-        self.page.post_latest("opacity", lambda: self.do(act))
+        """Draw masks fainter or stronger."""
+        self.view = replace(self.view, opacity=opacity)
 
     def reopen(self) -> None:
         """Take the chosen object back to tracking."""
@@ -236,10 +228,7 @@ class Controller:
         elif isinstance(event, Sized):
             self._width, self._ratio = max(event.width, 200), min(event.ratio, 2.0)
             if self.camera is not None:
-                size_hw = self.camera.size_hw
-                self.camera = self.camera.resized(
-                    window_for(self._width, size_hw, self._max_height)
-                )
+                self.camera = self.camera.resized(self._window(self.camera.size_hw))
             self.refresh()
         elif isinstance(event, Acked):
             self._player.acked()
@@ -260,9 +249,7 @@ class Controller:
             case wants.SelectObject(item_id):
                 self.view = replace(self.view, item_id=item_id)
             case wants.Zoom(factor) if self.camera is not None:
-                camera = self.camera
-                fitted = Camera.fitted(camera.window_wh, camera.size_hw)
-                self.camera = camera.zoomed(factor) if factor else fitted
+                self.camera = self.camera.zoomed(factor)  # 0 ends at the whole picture
             case wants.Play(is_playing):
                 self._play(is_playing)
             case wants.Say(text):
@@ -296,14 +283,10 @@ class Controller:
                     self._play(False)
             case wants.Submit(item_id):
                 edits.submit(item_id, label(session.item(item_id).item))
-            case wants.Judge(item_id, kind):
-                spent_s = round(self._clock() - self._since_s, 3)
-                note, at = self._take_note(), self.view.frame_idx
-                session.judge(item_id, kind, note, at, seconds_s=spent_s)
-                self._claimed = None
-                self._next_review()
+            case wants.Judge(_, kind):
+                self._review(self._reviewing.judge(kind, self._take_note(), self.view.frame_idx))
             case wants.Skip():
-                self._next_review()
+                self._review(self._reviewing.skip())
         if not isinstance(intent, wants.GoTo | wants.Play | wants.Zoom | wants.Say):
             self._deleted = None
 
@@ -361,19 +344,11 @@ class Controller:
         self.refresh()
         return self.view.is_playing
 
-    def _next_review(self) -> None:
-        self._release()
-        item = self.session.next(Role.VERIFIER)
+    def _review(self, item: ItemState | None) -> None:
         if item is None:
             self.view = replace(self.view, item_id=None)
-            return
-        self._claimed = item.item.id
-        self.open_media(item.item.media_id, item.item.id)
-
-    def _release(self) -> None:
-        claimed, self._claimed = self._claimed, None
-        if claimed is not None:
-            self.session.release(claimed)
+        else:
+            self.open_media(item.item.media_id, item.item.id)
 
     def _restore(self) -> None:
         cursor = self.session.state.cursors.get(self.session.worker.id)
@@ -391,16 +366,8 @@ class Controller:
     def _log_grew(self) -> None:
         self.page.post_latest("log", self.refresh)
 
-    def _poll(self) -> None:
-        if not self._is_closed:
-            self.edits.poll()
-            self._later(_POLL_S, self._poll)
-
-    def _look(self) -> None:
-        seen = (self.media_id, self.view.item_id, self.view.frame_idx)
-        if seen != self._looked or self.media_id is None or self.view.is_playing:
-            return  # moved on: a later call remembers where
-        self.edits.remember(self.media_id, self.view.item_id, self.view.frame_idx)
+    def _window(self, size_hw: tuple[int, int]) -> tuple[int, int]:
+        return window_for(self._width, size_hw, self._max_height)
 
     def _fail_from_afar(self, error: BaseException) -> None:
         self.page.post(lambda: self.fail(error))
@@ -409,11 +376,10 @@ class Controller:
 
     def refresh(self) -> None:
         """Bring view, pictures and widgets in line with the log and what was done."""
-        items = self._items()
         scene = Scene(
             session=self.session,
             media_id=self.media_id,
-            items=items,
+            items=self._items(),
             hidden=self._hidden,
             camera=self.camera,
             ratio=self._ratio,
@@ -423,15 +389,12 @@ class Controller:
         )
         self.view, snapshot = build(scene, self.view)
         self._show(snapshot)
-        seen = (self.media_id, self.view.item_id, self.view.frame_idx)
-        if seen != self._looked:
-            self._looked = seen
-            self._later(_LOOK_AFTER_S, lambda: self.page.post(self._look))
+        self._attendance.seeing((self.media_id, self.view.item_id, self.view.frame_idx))
 
     def _items(self) -> tuple[ItemState, ...]:
         if self.media_id is None:
             return ()
         items = self.session.state.items_of(self.media_id)
         if self.view.desk is Desk.VERIFY:
-            return tuple(s for s in items if s.item.id == self._claimed)
+            return tuple(s for s in items if s.item.id == self._reviewing.item_id)
         return items

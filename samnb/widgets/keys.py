@@ -111,7 +111,7 @@ KEYMAP: Final[tuple[Binding, ...]] = (
     Binding(Action.FIRST, ("Home",), "First", "first frame", "Frames"),
     Binding(Action.LAST, ("End",), "Last", "last frame", "Frames"),
     Binding(Action.PLAY, (" ",), "Play", "play and pause", "Frames"),
-    Binding(Action.PREVIOUS_SUSPICIOUS, ("j",), "Doubt before",
+    Binding(Action.PREVIOUS_SUSPICIOUS, ("j",), "Prev doubt",
             "back to the frame before that deserves a look", "Frames"),
     Binding(Action.NEXT_SUSPICIOUS, ("k",), "Next doubt",
             "on to the next frame that deserves a look", "Frames"),

@@ -1,8 +1,10 @@
 """The picture: frame, masks and prompts on ipycanvas layers, listened to by a surface.
 
 ``Stage.show(snapshot)`` draws everything from one frozen record. Pixels live only in
-the browser; when a client connects late (every Voila page does) the last snapshot is
-drawn again.
+the browser; when a page opens late (every Voila page does) the last snapshot is drawn
+again. The surface says when: its first message comes after all widgets of the page are
+there, whereas ipycanvas's own client-ready comes while they are still being made, and
+a command that names a missing one ends all drawing in that page.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from samnb.widgets.intents import Clicked, DraggedOver
 from samnb.widgets.jobs import Runner
 from samnb.widgets.keys import all_keys
 from samnb.widgets.pictures import Picture, Tile
-from samnb.widgets.surface import StrokeMade, Surface, SurfaceEvent
+from samnb.widgets.surface import Sized, StrokeMade, Surface, SurfaceEvent
 
 POSITIVE, NEGATIVE = "#2e7d32", "#d32f2f"
 _POINT_PX: Final = 7.0
@@ -84,22 +86,24 @@ class Stage:
     """Canvas layers and the surface over them, in one grid cell.
 
     Args:
-        page: the page thread; client-ready redraws are posted to it.
+        page: the page thread, where everything is drawn.
         on_event: takes every surface event, on whatever thread it arrives.
     """
 
     def __init__(self, page: Runner, on_event: Callable[[SurfaceEvent], None]) -> None:
+        self._page, self._on_event, self._is_open = page, on_event, False
         self._snapshot = StageSnapshot()
         self._images = ImagePool()
         keys, repeats = all_keys()
         self.canvas = MultiCanvas(3, width=640, height=360)
         self.canvas.layout = ipywidgets.Layout(width="100%", height="360px")
-        self.surface = Surface(on_event, has_keys=True, chords=keys, repeats=repeats, tool="none")
+        self.surface = Surface(
+            self._listen, has_keys=True, chords=keys, repeats=repeats, tool="none"
+        )
         self.note = ipywidgets.HTML().add_class("samnb-note")
         self.badge = ipywidgets.HTML().add_class("samnb-badge")
         self.widget = ipywidgets.Box([self.canvas, self.note, self.badge, self.surface])
         self.widget.add_class("samnb-stage")
-        self.canvas.on_client_ready(lambda: page.post(self.redraw))
 
     @property
     def snapshot(self) -> StageSnapshot:
@@ -112,8 +116,18 @@ class Stage:
         self._draw(before)
 
     def redraw(self) -> None:
-        """Draw everything again, for a client that has nothing yet."""
+        """Draw everything again, for a page that has nothing yet."""
+        self._is_open = True
         self._draw(None)
+
+    def _listen(self, event: SurfaceEvent) -> None:
+        self._on_event(event)
+        if isinstance(event, Sized) and event.view != self.surface.greeted:
+            self._page.post(lambda: self._greet(event.view))
+
+    def _greet(self, view: str) -> None:
+        self.redraw()
+        self.surface.greeted = view
 
     def close(self) -> None:
         """Take the widgets out of the browser."""
@@ -127,6 +141,9 @@ class Stage:
         self.badge.value = now.badge
         self.badge.layout.display = None if now.badge else "none"
         self.note.layout.display = None if now.message else "none"
+        self._tell_surface(now)
+        if not self._is_open:
+            return
         is_moved = before is None or (before.camera, before.ratio) != (now.camera, now.ratio)
         if is_moved and now.camera is not None:
             self._resize(now.camera.window_wh, now.ratio)
@@ -151,7 +168,7 @@ class Stage:
                 or replace(before, tiles=(), masks=()) != replace(now, tiles=(), masks=())
             ):
                 _draw_prompts(marks, now)
-        self._tell_surface(now)
+        self.surface.tick += 1
 
     def _tell_surface(self, now: StageSnapshot) -> None:
         with self.surface.hold_sync():
@@ -162,7 +179,6 @@ class Stage:
             if now.camera is not None:
                 width = now.camera.window_wh[0]
                 self.surface.radius = now.radius * now.camera.scale / width
-            self.surface.tick += 1
 
     def _resize(self, window_wh: tuple[int, int], ratio: float) -> None:
         width, height = round(window_wh[0] * ratio), round(window_wh[1] * ratio)

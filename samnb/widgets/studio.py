@@ -201,7 +201,7 @@ class Studio:
     def _opacity_changed(self, change: dict[str, Any]) -> None:
         opacity = round(float(change["new"]), 1)
         if opacity != self._snapshot.view.opacity:
-            self.controller.set_opacity(opacity)
+            self.controller.do(lambda: self.controller.set_opacity(opacity))
 
     def _add_media(self) -> None:
         path, self.path.value = str(self.path.value).strip(), ""

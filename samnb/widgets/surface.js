@@ -159,12 +159,14 @@ function render({ model, el }) {
     }, true);
   }
   let isAttached = false;
+  const me = Math.random().toString(36).slice(2);
   const measure = () => {
     if (!el.isConnected || !el.clientWidth) return;
     if (!isAttached) { isAttached = true; attach(); }
     draw();
     const [r, g, b] = getComputedStyle(el).color.match(/[\d.]+/g).map(Number); // light text: dark theme
-    later({ kind: "size", width: el.clientWidth, ratio: window.devicePixelRatio || 1, is_dark: r + g + b > 382 });
+    later({ kind: "size", width: el.clientWidth, ratio: window.devicePixelRatio || 1, is_dark: r + g + b > 382, view: me });
+    if (get("greeted") !== me && el.isConnected) setTimeout(() => get("greeted") !== me && measure(), 700); // lost while the page loaded
   };
   const observer = new ResizeObserver(measure), themes = new MutationObserver(() => setTimeout(measure, 300));
   observer.observe(el);

@@ -70,11 +70,18 @@ class Dragged:
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """The surface's width in CSS pixels, the screen's pixels per CSS pixel, the theme."""
+    """The surface is this wide, in CSS pixels.
+
+    Attributes:
+        ratio: screen pixels per CSS pixel.
+        is_dark: light text on a dark page.
+        view: the view in the page that speaks; a new one has nothing drawn for it yet.
+    """
 
     width: int
     ratio: float = 1.0
     is_dark: bool = False
+    view: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,12 @@ def parse(content: Mapping[str, Any]) -> SurfaceEvent | None:
         if kind in ("drag", "drop"):
             return Dragged(_uv(content["uv"]), kind == "drop")
         if kind == "size":
-            return Sized(int(content["width"]), float(content["ratio"]), bool(content["is_dark"]))
+            return Sized(
+                int(content["width"]),
+                float(content["ratio"]),
+                bool(content["is_dark"]),
+                str(content["view"]),
+            )
         if kind == "ack":
             return Acked(int(content["tick"]))
     except (KeyError, TypeError, ValueError, IndexError):
@@ -134,6 +146,8 @@ class Surface(anywidget.AnyWidget):
         has_keys: guard the studio around it and take its keys.
         chords: keys to take; all others stay with the browser.
         repeats: those of ``chords`` that fire again while held down.
+        greeted: the view that was drawn for last; a new view asks until it is its turn,
+            because what a page sends while it loads may be lost.
         tick: raise it after drawing; the browser drops its preview and answers.
     """
 
@@ -150,6 +164,7 @@ class Surface(anywidget.AnyWidget):
     repeats = traitlets.List(traitlets.Unicode()).tag(sync=True)
     root_class = traitlets.Unicode(ROOT_CLASS).tag(sync=True)
     tick = traitlets.Int(0).tag(sync=True)
+    greeted = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, on_event: Callable[[SurfaceEvent], None], **traits: Any) -> None:
         super().__init__(**traits)

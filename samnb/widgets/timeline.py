@@ -126,20 +126,17 @@ class Timeline:
         self._page, self._on_hit = page, on_hit
         self._snapshot = TimelineSnapshot()
         self._width, self._ratio, self._is_dark = 640, 1.0, False
+        self._is_open = False
         self.play = action_button(Action.PLAY, on_action)
         actions = (Action.FIRST, Action.BACK_10, Action.PREVIOUS)
         after = (Action.NEXT, Action.FORWARD_10, Action.LAST)
         doubts = (Action.PREVIOUS_SUSPICIOUS, Action.NEXT_SUSPICIOUS)
         self.time = ipywidgets.HTML().add_class("samnb-time")
-        bar = ipywidgets.Box(
-            [
-                *(action_button(action, on_action) for action in actions),
-                self.play,
-                *(action_button(action, on_action) for action in after),
-                self.time,
-                *(action_button(action, on_action) for action in doubts),
-            ]
-        ).add_class("samnb-bar")
+        steps = [action_button(action, on_action) for action in actions]
+        steps += [self.play, *(action_button(action, on_action) for action in after)]
+        looks = [action_button(action, on_action) for action in doubts]
+        groups = [ipywidgets.Box(group).add_class("samnb-group") for group in (steps, looks)]
+        bar = ipywidgets.Box([*groups, self.time]).add_class("samnb-bar")
         self.slider = ipywidgets.IntSlider(min=0, max=0, readout=False, description="Frame")
         self.slider.add_class("samnb-slider")
         self.slider.observe(self._slid, "value")
@@ -150,7 +147,6 @@ class Timeline:
         self.legend = ipywidgets.HTML(_LEGEND).add_class("samnb-legend")
         self.widget = ipywidgets.Box([bar, self.slider, lanes, self.legend])
         self.widget.add_class("samnb-timeline")
-        self.canvas.on_client_ready(lambda: page.post(self.redraw))
 
     def show(self, snapshot: TimelineSnapshot) -> None:
         """Draw a snapshot."""
@@ -169,7 +165,9 @@ class Timeline:
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw everything again."""
+        """Draw everything again, once there is a page to draw on."""
+        if not self._is_open:
+            return
         now, width = self._snapshot, self._width
         height = height_of(len(now.lanes))
         size = round(width * self._ratio), round(height * self._ratio)
@@ -188,8 +186,9 @@ class Timeline:
     def _take(self, event: SurfaceEvent) -> None:
         if isinstance(event, Sized):
             self._width, self._ratio = event.width, min(event.ratio, 2.0)
-            self._is_dark = event.is_dark
+            self._is_dark, self._is_open = event.is_dark, True
             self.redraw()
+            self.surface.greeted = event.view
         elif isinstance(event, Dragged):
             self._on_hit(hit(self._snapshot, self._width, event.uv))
 
