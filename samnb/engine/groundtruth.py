@@ -9,11 +9,12 @@ to ``VIDEO_manual.json``). Masks are read when a video is first asked for its ob
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -22,7 +23,11 @@ from samnb.engine.state import ItemState
 from samnb.masks import rle as rle_ops
 from samnb.masks.rle import BoolMask
 from samnb.metrics.vos import read_indices
+from samnb.models.base import Image
 from samnb.types import FormatError, InputError, Rle
+
+if TYPE_CHECKING:
+    from samnb.synthetic.clip import Clip
 
 SAV_STEP: Final = 4
 """SA-V annotates every fourth frame: 6 of 24 per second."""
@@ -155,6 +160,86 @@ def from_masks(
         ]
 
     return TrueVideo(name, path, load)
+
+
+def make_truth(
+    folder: str | Path,
+    n_clips: int,
+    *,
+    seed: int = 0,
+    n_objects: int = 2,
+    n_frames: int = 24,
+    size_hw: tuple[int, int] = (240, 320),
+    difficulty: float = 0.5,
+) -> GroundTruth:
+    """Make synthetic clips as video files, with their exact masks.
+
+    A file that is there already is taken as it is; its name says how it was made.
+
+    Args:
+        folder: where the videos go, made when missing.
+        n_clips: how many.
+        seed: of the first clip; the others follow on.
+        n_objects: objects per clip.
+        n_frames: frames per clip, at the annotation rate of 6 per second.
+        size_hw: height and width in pixels, both even.
+        difficulty: 0 to 1, see :func:`samnb.synthetic.make.make_clip`.
+    """
+    from samnb.synthetic.make import make_clip
+
+    root = Path(folder).expanduser()
+    root.mkdir(parents=True, exist_ok=True)
+    how = f"{n_frames}f-{size_hw[0]}x{size_hw[1]}-{n_objects}o-d{difficulty:g}"
+    videos = []
+    for number in range(seed, seed + n_clips):
+        clip = make_clip(
+            number,
+            size_hw=size_hw,
+            n_frames=n_frames,
+            n_objects=n_objects,
+            difficulty=difficulty,
+        )
+        name = f"clip{number:04d}-{how}"
+        path = root / f"{name}.mp4"
+        if not path.exists():
+            write_video(path, (clip.frame(i) for i in range(n_frames)), clip.fps)
+        videos.append(TrueVideo(name, path, _clip_loader(name, clip)))
+    return GroundTruth(videos)
+
+
+def _clip_loader(name: str, clip: Clip) -> Callable[[], list[TrueObject]]:
+    def load() -> list[TrueObject]:
+        return [
+            TrueObject(
+                target_id_of(name, thing.obj_id),
+                thing.phrase,
+                {i: rle_ops.encode(clip.mask(thing.obj_id, i)) for i in range(len(clip))},
+            )
+            for thing in clip.objects
+        ]
+
+    return load
+
+
+def write_video(path: Path, frames: Iterable[Image], fps: float) -> None:
+    """Write (H, W, 3) uint8 RGB frames of even size as an H.264 file, the same bytes
+    every time."""
+    import av
+
+    draft = path.with_suffix(".part")
+    with av.open(str(draft), "w", format="mp4") as container:
+        stream = None
+        for frame in frames:
+            if stream is None:
+                stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+                stream.height, stream.width = frame.shape[:2]
+                stream.pix_fmt = "yuv420p"
+                stream.options = {"crf": "14", "preset": "veryfast", "threads": "1"}
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        if stream is None:
+            raise InputError("frames: expected at least one, got none")
+        container.mux(stream.encode())
+    draft.replace(path)
 
 
 def read_truth(folder: str | Path, videos: Sequence[str] | None = None) -> GroundTruth:

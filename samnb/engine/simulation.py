@@ -55,12 +55,15 @@ class CountedIds:
 
     Args:
         seed: runs with different seeds do not share ids.
-        start: number of ids given out before, when a run goes on.
     """
 
-    def __init__(self, seed: int, start: int = 0) -> None:
+    def __init__(self, seed: int) -> None:
         self._prefix = f"s{seed:x}-"
-        self._n = start
+        self._n = 0
+
+    def skip(self, n: int) -> None:
+        """Leave out the first ``n`` ids, which an earlier run may have given out."""
+        self._n = max(self._n, n)
 
     def __call__(self) -> str:
         """Return the next id."""
