@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from samnb.types import ModelError
 
 try:
+    import numpy as np
     import torch
     from torch import Tensor
     from torch.nn import functional
@@ -185,8 +186,11 @@ class TransformersBackend:
 
     def encode(self, image: Image) -> Features:
         """Encode a frame, resized and normalised by the model's own processor."""
+        # A copy, because the processor takes neither read-only arrays nor turned views.
         pixels = self._processor(
-            images=image, input_data_format="channels_last", return_tensors="pt"
+            images=np.array(image, order="C"),
+            input_data_format="channels_last",
+            return_tensors="pt",
         ).pixel_values
         out = self._model.get_image_features(pixels.to(self._device, self._dtype), return_dict=True)
         sizes = tuple((int(h), int(w)) for h, w in self._model.backbone_feature_sizes)

@@ -61,7 +61,9 @@ def write_sam2(
 ) -> Path:
     """Write ``tiny.pt`` (or ``.safetensors``) and ``tiny.yaml`` beside it; return the weights."""
     config = tiny_config(release)
-    model = instantiate(config, _recursive_=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # some buffers are random as well
+        model = instantiate(config, _recursive_=True)
     liven(model, model.sam_mask_decoder.pred_obj_score_head.layers[-1], seed)
     path = folder / f"tiny{suffix}"
     if suffix == ".safetensors":
@@ -74,7 +76,7 @@ def write_sam2(
     return path
 
 
-def write_transformers(folder: Path, *, seed: int = 0) -> Path:
+def write_transformers(folder: Path, *, seed: int = 8) -> Path:
     """Save a tiny ``Sam2VideoModel`` and its processor with ``save_pretrained``."""
     from transformers import (
         Sam2ImageProcessor,
@@ -123,7 +125,9 @@ def write_transformers(folder: Path, *, seed: int = 0) -> Path:
         memory_fuser_embed_dim=width,
         memory_fuser_intermediate_dim=64,
     )
-    model = Sam2VideoModel(config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Sam2VideoModel(config)
     liven(model, model.mask_decoder.pred_obj_score_head.proj_out, seed)
     side = {"height": SIZE, "width": SIZE}
     processor = Sam2VideoProcessor(
