@@ -60,8 +60,7 @@ class Controller:
         max_height: int = 560,
     ) -> None:
         self.session = session
-        self._show, self._take_note = show, take_note
-        self._max_height = max_height
+        self._show, self._take_note, self._tallest = show, take_note, max_height
         self.page = runners("samnb-page", self.fail)
         make = [runners(f"samnb-{name}", self._fail_from_afar) for name in ("edits", "track")]
         self.edits = Edits(session, self.page, make[0], make[1], self.tell, self.refresh, clock)
@@ -74,7 +73,7 @@ class Controller:
         self.camera: Camera | None = None
         self.media_id: str | None = None
         self.is_only_chosen = False
-        self._width, self._ratio = 640, 1.0
+        self._width, self._ratio, self._room = 640, 1.0, max_height
         self._banner: Banner | None = None
         self._hidden: frozenset[str] = frozenset()
         self._deleted: tuple[str, int] | None = None
@@ -227,6 +226,7 @@ class Controller:
             self.refresh()
         elif isinstance(event, Sized):
             self._width, self._ratio = max(event.width, 200), min(event.ratio, 2.0)
+            self._room = min(self._tallest, max(round(event.room * 0.55), 280))
             if self.camera is not None:
                 self.camera = self.camera.resized(self._window(self.camera.size_hw))
             self.refresh()
@@ -367,7 +367,7 @@ class Controller:
         self.page.post_latest("log", self.refresh)
 
     def _window(self, size_hw: tuple[int, int]) -> tuple[int, int]:
-        return window_for(self._width, size_hw, self._max_height)
+        return window_for(self._width, size_hw, self._room)
 
     def _fail_from_afar(self, error: BaseException) -> None:
         self.page.post(lambda: self.fail(error))

@@ -169,7 +169,7 @@ def help_html(desk: Desk) -> str:
     """The key page, made from the key map."""
     rows = [b for b in bindings(desk) if not b.action.value.startswith("object_")]
     parts = []
-    for group, members in groupby(sorted(rows, key=lambda b: b.group), key=lambda b: b.group):
+    for group, members in groupby(rows, key=lambda b: b.group):
         lines = "".join(
             f"<tr><td>{' '.join(f'<kbd>{html.escape(printed(k))}</kbd>' for k in b.keys)}</td>"
             f"<td><b>{html.escape(b.words)}</b> {html.escape(b.help)}</td></tr>"

@@ -165,9 +165,11 @@ function render({ model, el }) {
     if (!isAttached) { isAttached = true; attach(); }
     draw();
     const [r, g, b] = getComputedStyle(el).color.match(/[\d.]+/g).map(Number); // light text: dark theme
-    later({ kind: "size", width: el.clientWidth, ratio: window.devicePixelRatio || 1, is_dark: r + g + b > 382, view: me });
+    later({ kind: "size", width: el.clientWidth, ratio: window.devicePixelRatio || 1, is_dark: r + g + b > 382,
+      room: window.innerHeight, view: me });
     if (get("greeted") !== me && el.isConnected) setTimeout(() => get("greeted") !== me && measure(), 700); // lost while the page loaded
   };
+  on(window, "blur", () => { hasSpace = false; });
   const observer = new ResizeObserver(measure), themes = new MutationObserver(() => setTimeout(measure, 300));
   observer.observe(el);
   themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });

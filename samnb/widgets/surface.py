@@ -75,6 +75,7 @@ class Sized:
     Attributes:
         ratio: screen pixels per CSS pixel.
         is_dark: light text on a dark page.
+        room: height of the browser's window in CSS pixels.
         view: the view in the page that speaks; a new one has nothing drawn for it yet.
     """
 
@@ -82,6 +83,7 @@ class Sized:
     ratio: float = 1.0
     is_dark: bool = False
     view: str = ""
+    room: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ def parse(content: Mapping[str, Any]) -> SurfaceEvent | None:
                 float(content["ratio"]),
                 bool(content["is_dark"]),
                 str(content["view"]),
+                int(content["room"]),
             )
         if kind == "ack":
             return Acked(int(content["tick"]))

@@ -227,13 +227,15 @@ class _Painter:
             return
         canvas.font = "11px system-ui, sans-serif"
         canvas.fill_style = self.faint
-        canvas.text_align = "center"
         room = max(int((self.width - GUTTER_PX - PAD_PX) // 64), 1)
         step = max(-(-(len(now.frames) - 1) // room), 1)
         for position in range(0, len(now.frames), step):
             x = self.x(position)
             canvas.fill_rect(x, RULER_PX - 5, 1, 5)
-            canvas.fill_text(f"{now.times_s[position]:.1f} s", x, RULER_PX / 2 - 1)
+            is_edge = x > self.width - PAD_PX - 16
+            canvas.text_align = "right" if is_edge else "center"
+            text_x = self.width - 2 if is_edge else x
+            canvas.fill_text(f"{now.times_s[position]:.1f} s", text_x, RULER_PX / 2 - 1)
         canvas.text_align = "left"
         canvas.fill_text("object", 8, RULER_PX / 2 - 1)
 
