@@ -2,7 +2,7 @@
 
 Run it from the repository root::
 
-    python tests/benchmarks/bench_media.py [--hours 1] [--gop 250] [--noise 0] [--mkv]
+    python -m tests.benchmarks.bench_media [--hours 1] [--gop 250] [--noise 0] [--mkv]
 
 A group of pictures is encoded once and its packets are repeated with shifted times
 until the file is an hour long, so the file is real H.264 with B-frames and takes a few
