@@ -1,0 +1,122 @@
+"""The studio in Voila: every gesture by a real mouse and keyboard."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.rig import disc_xy, voila
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+
+@pytest.fixture
+def hand_and_project(make_project, clip, open_studio):
+    project = make_project(clip)
+    with voila(project) as url:
+        hand = open_studio(url)
+        hand.wait_for_picture()
+        yield hand, project
+
+
+def test_gestures_reach_the_log_as_what_they_mean(hand_and_project):
+    hand, project = hand_and_project
+    hand.click(*disc_xy(0))
+    (first,) = project.wait_for("frame_edited")
+    (point,) = first["prompts"]
+    assert first["tool"] == "points"
+    assert point["label"] == 1
+    assert (point["x"], point["y"]) == pytest.approx(disc_xy(0), abs=1.0)
+
+    hand.click(200, 20, button="right")
+    second = project.wait_for("frame_edited", 2)[1]
+    assert [p["label"] for p in second["prompts"]] == [1, 0]
+
+    hand.press("t")
+    hand.click(200, 100)
+    assert project.wait_for("frame_edited", 3)[2]["prompts"][2]["label"] == 0
+    hand.press("t")
+
+    hand.click(200, 100)  # on a point: takes it away
+    assert len(project.wait_for("frame_edited", 4)[3]["prompts"]) == 2
+
+    hand.press("z")
+    assert project.wait_for("undone")[0]["item_id"] == first["item_id"]
+
+    hand.press("n")
+    project.wait_for("item_added", 2)
+    hand.drag((225, 145), (285, 185))
+    box = project.wait_for("frame_edited", 5)[4]
+    assert box["tool"] == "box"
+    assert box["prompts"][0]["x0"] == pytest.approx(225, abs=1.0)
+
+    hand.press("e")
+    hand.drag((100, 150), (120, 160), (140, 150))
+    stroke = project.wait_for("frame_edited", 6)[5]
+    assert stroke["tool"] == "brush"
+    assert len(stroke["stroke"]["xy"]) >= 10, "the stroke came as one line"
+
+    hand.press("o")
+    assert project.wait_for("frame_edited", 7)[6]["tool"] == "absent"
+    hand.wait_for_text(".samnb-badge", "absent here")
+
+
+def test_propagating_looking_on_and_cancelling(hand_and_project):
+    hand, project = hand_and_project
+    hand.click(*disc_xy(0))
+    project.wait_for("frame_edited")
+    hand.press("f")
+    (end,) = project.wait_for("propagation_ended")
+    assert end["status"] == "done"
+    hand.press("End")
+    hand.wait_for_text(".samnb-time", "frame 20")
+    hand.wait_for_text(".samnb-hint", "Enter hands the object to a verifier")
+
+
+def test_help_error_and_hidden_masks_show(hand_and_project):
+    hand, _ = hand_and_project
+    page = hand.page
+    hand.press("?")
+    expect(page.locator(".samnb-help")).to_be_visible()
+    hand.press("Escape")
+    expect(page.locator(".samnb-help")).to_be_hidden()
+    page.locator(".samnb-line input").fill("/no/such/clip.mp4")
+    page.keyboard.press("Enter")
+    hand.wait_for_text(".samnb-banner", "there is no such file or folder")
+    hand.press("h")
+    hand.wait_for_text(".samnb-badge", "masks hidden")
+
+
+def test_wheel_zooms_at_the_pointer_and_clicks_still_hit(hand_and_project):
+    hand, project = hand_and_project
+    x, y = disc_xy(0)
+    hand.page.mouse.move(*hand.at(x, y))
+    hand.surface.focus()
+    hand.page.mouse.wheel(0, -600)
+    where = hand.at(x, y)
+    hand.page.wait_for_function("() => true")
+    hand.page.mouse.click(*where)
+    (edit,) = project.wait_for("frame_edited")
+    assert (edit["prompts"][0]["x"], edit["prompts"][0]["y"]) == pytest.approx((x, y), abs=1.0)
+
+
+def test_an_empty_project_says_what_to_do(make_project, open_studio):
+    with voila(make_project(), theme="dark") as url:
+        hand = open_studio(url, width=900)
+        hand.wait_for_text(".samnb-note", "No media yet")
+
+
+def test_opening_the_page_again_shows_frame_object_and_points(make_project, clip, open_studio):
+    project = make_project(clip)
+    with voila(project) as url:
+        hand = open_studio(url)
+        hand.wait_for_picture()
+        hand.press("d")
+        hand.wait_for_text(".samnb-time", "frame 4")
+        hand.click(*disc_xy(4))
+        project.wait_for("frame_edited")
+        hand.page.close()
+        again = open_studio(url)
+        again.wait_for_picture()
+        again.wait_for_text(".samnb-time", "frame 4")
+        expect(again.page.locator(".samnb-row")).to_have_count(1)
