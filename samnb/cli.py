@@ -43,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_eval(commands)
     _add_stats(commands)
+    _add_run(commands)
     _add_train(commands)
     return parser
 
@@ -197,17 +198,27 @@ def _stats(args: argparse.Namespace) -> int:
         raise LogError(f"{args.project}: no such project file")
     log = Log(args.project)
     events = log.read()
-    log.close()
     tables = {"masklets": stats.masklets(events), "workers": stats.workers(events)}
+    phases = stats.phases(log)
+    log.close()
     if args.json:
         data = {name: json.loads(t.to_json(orient="records")) for name, t in tables.items()}
-        sys.stdout.write(json.dumps(data | {"definitions": stats.definitions()}) + "\n")
+        data |= {"definitions": stats.definitions(), "phases": phases.to_dict()}
+        sys.stdout.write(json.dumps(data) + "\n")
         return 0
     for name, table in tables.items():
         sys.stdout.write(f"{name}\n{table.to_string(index=False)}\n\n")
     for word, meaning in stats.definitions().items():
         sys.stdout.write(f"{word}: {meaning}\n")
+    if phases.rows:
+        sys.stdout.write(f"\nphases\n{phases}\n")
     return 0
+
+
+def _add_run(commands: Any) -> None:
+    from samnb.runs import add_run_commands
+
+    add_run_commands(commands)
 
 
 def _add_train(commands: Any) -> None:

@@ -1,0 +1,157 @@
+"""The ``samnb run`` commands: simulated runs of the engine from a shell."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samnb.types import InputError
+
+if TYPE_CHECKING:
+    from samnb.engine.groundtruth import GroundTruth
+
+
+def add_run_commands(commands: Any) -> None:
+    """Add ``run masklet`` and ``run curves`` to a parser's commands."""
+    p = commands.add_parser("run", help="run the engine with simulated workers")
+    tasks = p.add_subparsers(title="tasks", required=True, metavar="TASK")
+    masklet = tasks.add_parser(
+        "masklet",
+        help="annotate the same objects in SAM 2's three phases and print the paper's table",
+    )
+    _add_common(masklet)
+    masklet.add_argument("--phases", default="1,2,3", help="which to run (default: %(default)s)")
+    masklet.add_argument("--verify", action="store_true", help="a verifier sends bad ones back")
+    masklet.add_argument("--satisfied", type=float, help="IoU at which clicking ends")
+    masklet.add_argument("--pause", type=float, help="IoU below which a frame is seen as wrong")
+    masklet.add_argument("--max-clicks", type=int, help="clicks per frame at most")
+    masklet.add_argument("--jitter", type=float, default=0.0, help="click jitter, px")
+    masklet.add_argument("--missed", type=float, default=0.0, help="share of errors overlooked")
+    masklet.add_argument("--fatigue", type=float, default=0.0, help="slowing down per hour")
+    masklet.set_defaults(run=_masklet)
+    curves = tasks.add_parser(
+        "curves", help="J&F against prompted frames and time, refining against drawing again"
+    )
+    _add_common(curves)
+    curves.add_argument("--arms", default="refine,redraw,reproduce", help="default: %(default)s")
+    curves.add_argument("--modes", default="offline,online", help="default: %(default)s")
+    curves.add_argument("--prompted", type=int, default=8, help="prompted frames at most")
+    curves.set_defaults(run=_curves)
+
+
+def _add_common(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--project", type=Path, required=True, help="project file, made when missing")
+    p.add_argument("--truth", type=Path, help="DAVIS- or SA-V-layout folder; else made-up clips")
+    p.add_argument("--clips", type=int, default=20, help="clips to make (default: %(default)s)")
+    p.add_argument("--objects", type=int, default=2, help="objects a clip (default: %(default)s)")
+    p.add_argument("--frames", type=int, default=24, help="frames a clip (default: %(default)s)")
+    p.add_argument("--size", default="240x320", help="HEIGHTxWIDTH (default: %(default)s)")
+    p.add_argument("--difficulty", type=float, default=0.5, help="0 to 1 (default: %(default)s)")
+    p.add_argument("--fps", type=float, default=6.0, help="annotation rate (default: %(default)s)")
+    p.add_argument("--model", default="mobile", help="model (default: %(default)s)")
+    p.add_argument("--seed", type=int, default=0, help="of clips and chance (default: %(default)s)")
+    p.add_argument("--figure", type=Path, help="write the figure to this file (PNG, SVG, PDF)")
+    p.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _masklet(args: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from samnb.engine.experiment import run_experiment
+    from samnb.engine.simulation import CAREFUL
+    from samnb.engine.workers import Strictness
+
+    given = {
+        "satisfied_iou": args.satisfied,
+        "pause_iou": args.pause,
+        "max_clicks": args.max_clicks,
+        "click_jitter_px": args.jitter,
+        "missed_error_rate": args.missed,
+        "fatigue": args.fatigue,
+    }
+    phases = [int(p) for p in _words(args.phases, "phases")]
+    result = run_experiment(
+        args.project,
+        _truth(args),
+        tracker=args.model,
+        phases=phases,
+        habits=replace(CAREFUL, **{k: v for k, v in given.items() if v is not None}),
+        strictness=Strictness() if args.verify else None,
+        seed=args.seed,
+        annotation_fps=args.fps,
+        on_progress=_show,
+    )
+    if args.figure:
+        from samnb.engine.figures import plot_phases
+
+        plot_phases(result.table).savefig(args.figure, dpi=120)
+    sys.stdout.write((json.dumps(result.to_dict()) if args.json else str(result)) + "\n")
+    return 0
+
+
+def _curves(args: argparse.Namespace) -> int:
+    from samnb.engine import curves
+
+    points = curves.run_curves(
+        args.project,
+        _truth(args),
+        tracker=args.model,
+        arms=_words(args.arms, "arms"),
+        modes=_words(args.modes, "modes"),  # type: ignore[arg-type]  # checked there
+        n_prompted=args.prompted,
+        seed=args.seed,
+        annotation_fps=args.fps,
+        on_progress=_show,
+    )
+    table = curves.summarise(points, args.prompted)
+    others = [a for a in _words(args.arms, "arms") if a != "refine"]
+    equal = {a: curves.interactions_at_equal_jf(table, a) for a in others}
+    if args.figure:
+        from samnb.engine.figures import plot_curves
+
+        plot_curves(table).savefig(args.figure, dpi=120)
+    if args.json:
+        data = {"curves": table, **{f"equal_jf_{arm}": t for arm, t in equal.items()}}
+        plain = {k: json.loads(t.to_json(orient="records")) for k, t in data.items()}
+        sys.stdout.write(json.dumps(plain) + "\n")
+        return 0
+    sys.stdout.write(f"{table.to_string(index=False)}\n")
+    for arm, ratios in equal.items():
+        sys.stdout.write(f"\nclicks for the J&F of {arm!r}\n{ratios.to_string(index=False)}\n")
+    sys.stdout.write(f"\nthe SAM 2 paper finds a ratio above {curves.PAPER_RATIO:g}\n")
+    return 0
+
+
+def _truth(args: argparse.Namespace) -> GroundTruth:
+    from samnb.engine.groundtruth import make_truth, read_truth
+
+    if args.truth:
+        return read_truth(args.truth)
+    size = args.size.lower().split("x")
+    if len(size) != 2 or not all(n.isdecimal() for n in size):
+        raise InputError(f"size: expected HEIGHTxWIDTH, got {args.size!r}")
+    folder = args.project.with_name(f"{args.project.stem}-clips")
+    return make_truth(
+        folder,
+        args.clips,
+        seed=args.seed,
+        n_objects=args.objects,
+        n_frames=args.frames,
+        size_hw=(int(size[0]), int(size[1])),
+        difficulty=args.difficulty,
+    )
+
+
+def _words(text: str, name: str) -> list[str]:
+    words = [w.strip() for w in text.split(",") if w.strip()]
+    if not words or (name == "phases" and not all(w.isdecimal() for w in words)):
+        raise InputError(f"{name}: expected a list such as 1,2,3 or offline,online, got {text!r}")
+    return words
+
+
+def _show(done: int, total: int, what: str) -> None:
+    sys.stderr.write(f"{done}/{total} {what}\n")
+    sys.stderr.flush()
