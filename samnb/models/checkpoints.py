@@ -158,6 +158,7 @@ def build_model(path: Path, config: str | Path | None = None) -> Any:
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     state = read_state(path)
     if config is None:
@@ -171,8 +172,9 @@ def build_model(path: Path, config: str | Path | None = None) -> Any:
         )
     try:
         settings: Any = OmegaConf.to_container(OmegaConf.load(place), resolve=True)
-    except (OSError, ValueError, OmegaConfBaseException) as error:
-        raise ModelError(f"{place}: expected a YAML file, could not read it ({error})") from error
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{place}: expected a YAML file, could not read it ({reason})") from error
     tree = settings.get("model") if isinstance(settings, dict) else None
     if not isinstance(tree, dict):
         raise ModelError(f"{place}: expected a mapping under 'model', got {type(tree).__name__}")

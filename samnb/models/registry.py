@@ -30,7 +30,8 @@ def load_model(
 
     Args:
         name: ``mobile``, ``mobile-quality`` or ``mobile@384`` (the model that ships with the
-            package, at an input size in pixels); the path of a SAM 2 checkpoint; the path of a
+            package, at an input size in pixels); the path of a SAM 2 checkpoint, or of a version
+            of ``mobile`` that retraining wrote; the path of a
             folder that `transformers` saved; or a hub name such as ``facebook/sam2.1-hiera-tiny``,
             which the `sam2` package loads, and transformers with the prefix ``transformers:``.
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; None takes the fastest one present.
@@ -46,7 +47,7 @@ def load_model(
     if prefix == "transformers" and rest:
         return _load_transformers(rest, device, dtype)
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         return _load_transformers(str(path), device, dtype)
     if path.suffix in _CHECKPOINT_SUFFIXES:
         if not path.is_file():
@@ -86,7 +87,10 @@ def _load_mobile(
 
 def _load_sam2(source: str, device: str | None, dtype: str | None) -> Tracker:
     from samnb.models.sam2 import load_sam2
+    from samnb.models.versions import load_version, read_header
 
+    if source.endswith(".safetensors") and read_header(Path(source)) is not None:
+        return load_version(source, device=device, dtype=dtype)
     return load_sam2(source, device=device, dtype=dtype)
 
 
