@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
+from samnb.engine.effort import edited_frame_count
 from samnb.engine.state import ItemState, ProjectState
-from samnb.engine.stats import edited_frame_count
 from samnb.events import Body, FailuresSampled, ItemAdded, Submitted
 from samnb.masks import ops as mask_ops
 from samnb.masks import rle as rle_ops

@@ -136,6 +136,11 @@ class Sam2Backend:
         return self._model
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Number format of automatic mixed precision; float32 for none."""
+        return self._dtype
+
+    @property
     def reach(self) -> int:
         """How many frames back the memory looks: spatial memory or pointers, the longer."""
         model = self._model

@@ -1,0 +1,252 @@
+"""Lineage from the log: data snapshot, training run, model version, every proposal.
+
+Nothing here is stored: the tables are computed from events, so a copy of the project
+file answers years later which model made a mask, what that model had been trained on,
+and how it had been measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from samnb.engine.effort import (
+    IDLE_CUTOFF_S,
+    Effort,
+    Source,
+    edited_frame_count,
+    effort_of,
+    read_source,
+)
+from samnb.engine.flow import fold
+from samnb.engine.state import ItemState, ProjectState
+from samnb.events import (
+    Event,
+    ModelEvaluated,
+    ModelKeptAside,
+    ModelPromoted,
+    TrainingEnded,
+    TrainingStarted,
+)
+from samnb.types import Step
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(slots=True)
+class TrainingRun:
+    """One retraining cycle, as the log tells it.
+
+    Attributes:
+        status: "running", "cancelled", "failed", "done" (measured not or not wholly),
+            "promoted" or "kept aside".
+        metrics: figures by model name and kind of data ("held_out", "replay").
+    """
+
+    started: TrainingStarted
+    at_s: float
+    ended: TrainingEnded | None = None
+    verdict: ModelPromoted | ModelKeptAside | None = None
+    metrics: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """How far the run came."""
+        if isinstance(self.verdict, ModelPromoted):
+            return "promoted"
+        if isinstance(self.verdict, ModelKeptAside):
+            return "kept aside"
+        return self.ended.status if self.ended else "running"
+
+    @property
+    def model(self) -> str:
+        """The version that the run made; empty when it made none."""
+        return self.ended.model if self.ended else ""
+
+
+def runs(events: Iterable[Event]) -> dict[str, TrainingRun]:
+    """Return every training run by its id, in the order of their start."""
+    found: dict[str, TrainingRun] = {}
+    for event in events:
+        body = event.body
+        if isinstance(body, TrainingStarted):
+            found[body.run_id] = TrainingRun(body, event.at_s)
+        elif isinstance(body, TrainingEnded):
+            found[body.run_id].ended = body
+        elif isinstance(body, ModelEvaluated):
+            found[body.run_id].metrics[body.model, body.data] = dict(body.metrics)
+        elif isinstance(body, ModelPromoted | ModelKeptAside):
+            found[body.run_id].verdict = body
+    return found
+
+
+def promoted_file(events: Iterable[Event]) -> str | None:
+    """Name of the weights that were promoted last; None when no version ever was."""
+    files = [e.body.file for e in events if isinstance(e.body, ModelPromoted)]
+    return files[-1] if files else None
+
+
+def versions(source: Source) -> pd.DataFrame:
+    """Return one row per training run, oldest first.
+
+    Columns: run, snapshot, base, version (empty when the run was cut off), status,
+    n_train, n_held_out, steps, seconds_s (resumed parts included), loss, old_jf, new_jf,
+    old_clicks, new_clicks, replay_loss (J&F lost on the replay clips), proposals (that
+    the version made since), reason.
+    """
+    import pandas as pd
+
+    events, _ = read_source(source)
+    found = runs(events)
+    made: dict[str, int] = {}
+    for state in fold(ProjectState(), events).items.values():
+        for proposal in state.proposals:
+            made[proposal.model] = made.get(proposal.model, 0) + 1
+    rows = [_run_row(run_id, run, found, made) for run_id, run in found.items()]
+    columns = [
+        "run", "snapshot", "base", "version", "status", "n_train", "n_held_out", "steps",
+        "seconds_s", "loss", "old_jf", "new_jf", "old_clicks", "new_clicks", "replay_loss",
+        "proposals", "reason",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _run_row(
+    run_id: str, run: TrainingRun, found: dict[str, TrainingRun], made: dict[str, int]
+) -> dict[str, Any]:
+    started, ended = run.started, run.ended
+    nan = float("nan")
+    old = run.metrics.get((started.base, "held_out"), {})
+    new = run.metrics.get((run.model, "held_out"), {})
+    replayed = [
+        run.metrics.get((name, "replay"), {}).get("jf", nan) for name in (started.base, run.model)
+    ]
+    seconds_s, earlier = (ended.seconds_s if ended else 0.0), started.resumes
+    while earlier in found:
+        before = found[earlier]
+        seconds_s += before.ended.seconds_s if before.ended else 0.0
+        earlier = before.started.resumes
+    return {
+        "run": run_id,
+        "snapshot": started.snapshot_id,
+        "base": started.base,
+        "version": run.model,
+        "status": run.status,
+        "n_train": len(started.train),
+        "n_held_out": len(started.held_out),
+        "steps": ended.steps if ended else 0,
+        "seconds_s": seconds_s,
+        "loss": ended.curve[-1][1] if ended and ended.curve else nan,
+        "old_jf": old.get("jf", nan),
+        "new_jf": new.get("jf", nan),
+        "old_clicks": old.get("clicks", nan),
+        "new_clicks": new.get("clicks", nan),
+        "replay_loss": replayed[0] - replayed[1],
+        "proposals": made.get(run.model, 0) if run.model else 0,
+        "reason": run.verdict.reason if run.verdict else (ended.detail if ended else ""),
+    }
+
+
+def lineage(source: Source) -> pd.DataFrame:
+    """Return one row per proposal: who made it, with which version, trained on what.
+
+    Columns: proposal, item, media, object, source, worker, version, run and snapshot
+    (empty for models that were not trained here), base, trained_on (number of proposals
+    the version learned from), used_by (runs that learned from this very proposal),
+    verdict, step.
+    """
+    import pandas as pd
+
+    events, _ = read_source(source)
+    state = fold(ProjectState(), events)
+    found = runs(events)
+    run_of = {run.model: run_id for run_id, run in found.items() if run.model}
+    rows = []
+    for item in state.items.values():
+        verdicts = {v.proposal_id: v.kind.value for v in item.verdicts}
+        for proposal in item.proposals:
+            run_id = run_of.get(proposal.model, "")
+            started = found[run_id].started if run_id else None
+            used_by = [i for i, run in found.items() if proposal.id in run.started.train]
+            rows.append(
+                {
+                    "proposal": proposal.id,
+                    "item": proposal.item_id,
+                    "media": state.media[item.item.media_id].name,
+                    "object": item.item.obj_id,
+                    "source": item.item.source,
+                    "worker": proposal.worker_id,
+                    "version": proposal.model,
+                    "run": run_id,
+                    "snapshot": started.snapshot_id if started else "",
+                    "base": started.base if started else "",
+                    "trained_on": len(started.train) if started else 0,
+                    "used_by": ", ".join(used_by),
+                    "verdict": verdicts.get(proposal.id, ""),
+                    "step": item.step.value,
+                }
+            )
+    columns = [
+        "proposal", "item", "media", "object", "source", "worker", "version", "run", "snapshot",
+        "base", "trained_on", "used_by", "verdict", "step",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def effort(source: Source, *, idle_cutoff_s: float = IDLE_CUTOFF_S) -> pd.DataFrame:
+    """Return what a masklet costs by model version, in the order the versions came up.
+
+    An item counts for the version that answered its annotator last; auto masklets that
+    nobody touched cost nothing and are left out, as is work that was never handed in.
+
+    Columns: version, cycle (how many promotions lie behind it, 0 for the first model),
+    masklets, accepted, clicks, edited_frames and strokes per masklet, edited_share,
+    clicks_per_clicked_frame, time_s per masklet and time_per_frame_s (makers' active
+    time), rounds until the last verdict.
+    """
+    import pandas as pd
+
+    events, _ = read_source(source)
+    state = fold(ProjectState(), events)
+    by_item = effort_of(events, state.items, idle_cutoff_s)
+    groups: dict[str, list[tuple[ItemState, Effort]]] = {}
+    for item_id, item in state.items.items():
+        one = by_item[item_id]
+        if item.proposals and not item.is_deleted and one.n_edits:
+            groups.setdefault(one.model or item.proposals[-1].model, []).append((item, one))
+    promoted = [e.body.model for e in events if isinstance(e.body, ModelPromoted)]
+    cycle = {model: at for at, model in enumerate(promoted, 1)}
+    rows = [_effort_row(model, cycle.get(model, 0), rows) for model, rows in groups.items()]
+    rows.sort(key=lambda row: row["cycle"])
+    columns = [
+        "version", "cycle", "masklets", "accepted", "clicks", "edited_frames", "strokes",
+        "edited_share", "clicks_per_clicked_frame", "time_s", "time_per_frame_s", "rounds",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _effort_row(model: str, cycle: int, rows: list[tuple[ItemState, Effort]]) -> dict[str, Any]:
+    n = len(rows)
+    nan = float("nan")
+    frames = [sum(f.mask_id is not None for f in item.frames.values()) for item, _ in rows]
+    edited = [edited_frame_count(item) for item, _ in rows]
+    clicks = sum(one.clicks for _, one in rows)
+    clicked = sum(len(one.clicked_frames) for _, one in rows)
+    made_s = sum(one.made_s for _, one in rows)
+    shares = [e / f for e, f in zip(edited, frames, strict=True) if f]
+    return {
+        "version": model,
+        "cycle": cycle,
+        "masklets": n,
+        "accepted": sum(item.step is Step.ACCEPTED for item, _ in rows),
+        "clicks": clicks / n,
+        "edited_frames": sum(edited) / n,
+        "strokes": sum(one.strokes for _, one in rows) / n,
+        "edited_share": sum(shares) / len(shares) if shares else nan,
+        "clicks_per_clicked_frame": clicks / clicked if clicked else nan,
+        "time_s": made_s / n,
+        "time_per_frame_s": made_s / sum(frames) if sum(frames) else nan,
+        "rounds": sum(len(item.verdicts) for item, _ in rows) / n,
+    }

@@ -1,0 +1,201 @@
+"""A clip played through SAM 2 with simulated prompts, and what it got wrong.
+
+Everything runs through ``SAM2Base``'s own tracking step, on features that are encoded
+already, for several objects in one batch. Only the losses are ours: focal and dice on
+the masks, the error of the predicted IoU, and cross entropy on presence, as SAM 2 is
+trained (paper, appendix on training).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from samnb.models.backend import Features
+from samnb.models.training.common import mask_iou, mask_loss
+from samnb.models.training.prompts import Points, box_around, click_inside, correction_click, join
+
+CORRECTED_SHARE: Final = 0.5
+"""Share of clips in which a second frame is prompted; the paper prompts up to two."""
+_PREVIOUS_LIMIT: Final = 32.0  # as the tracking session clamps what it feeds back
+
+
+@dataclass(slots=True, eq=False)
+class _Answer:
+    """What the model said about B objects on one frame.
+
+    Attributes:
+        logits: (B, M, h, w) of all candidates, before absent objects are blanked.
+        ious: (B, M) predicted quality.
+        score: (B, 1) presence logits.
+        low: (B, 1, h, w) logits of the chosen candidate, blanked where absent.
+        high: (B, 1, S, S) the same at model size.
+        pointer: (B, C).
+    """
+
+    logits: Tensor
+    ious: Tensor
+    score: Tensor
+    low: Tensor
+    high: Tensor
+    pointer: Tensor
+
+
+class Play:
+    """One clip, once.
+
+    Args:
+        model: a ``SAM2Base`` in evaluation mode.
+        features: the encoded frames in playing order.
+        truth: (T, B, S, S) bool at model size; every object is visible on frame 0.
+        corrections: most correction clicks on a prompted frame.
+        rng: the only source of chance.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        features: list[Features],
+        truth: Tensor,
+        corrections: int,
+        rng: np.random.Generator,
+    ) -> None:
+        self.model, self.features, self.truth = model, features, truth
+        self.corrections, self.rng = corrections, rng
+        self.size = truth.shape[1]
+        self.device = features[0].maps[-1].device
+        self.bank: dict[str, dict[int, Any]] = {
+            "cond_frame_outputs": {},
+            "non_cond_frame_outputs": {},
+        }
+        self._raw: tuple[Tensor, Tensor, Tensor] | None = None
+        self._mask: list[Tensor] = []
+        self._iou: list[Tensor] = []
+        self._presence: list[Tensor] = []
+
+    def loss(self) -> Tensor:
+        """Play the clip and return the sum of the mean losses; without gradient when
+        nothing was decoded."""
+        hook = self.model.sam_mask_decoder.register_forward_hook(self._listen)
+        try:
+            self._play()
+        finally:
+            hook.remove()
+        zero = torch.zeros((), device=self.device)
+        parts = (self._mask, self._iou, self._presence)
+        return sum((torch.stack(p).mean() for p in parts if p), start=zero)
+
+    def _listen(self, _module: Any, _inputs: Any, output: Any) -> None:
+        # Inside the tracking step the logits of absent objects are overwritten; the
+        # decoder's own output still carries their gradient.
+        self._raw = output[0].float(), output[1].float(), output[3].float()
+
+    def _play(self) -> None:
+        length = len(self.features)
+        second = -1
+        if length > 1 and self.rng.random() < CORRECTED_SHARE:
+            second = int(self.rng.integers(1, length))
+        self._keep(0, self._first(), is_prompted=True)
+        for t in range(1, length):
+            answer = self._step(t)
+            self._count(answer, t)
+            if t == second:
+                answer = self._correct(t, answer, None)
+            # Nobody looks back at the last frame.
+            if t < length - 1:
+                self._keep(t, answer, is_prompted=t == second)
+
+    def _first(self) -> _Answer:
+        truth, kind = self.truth[0], self.rng.random()
+        if kind < 0.5:
+            return self._step(0, mask=truth[:, None].float().to(self.device))
+        points = click_inside(truth, self.rng) if kind < 0.75 else box_around(truth, self.rng)
+        answer = self._step(0, points=points)
+        self._count(answer, 0)
+        return self._correct(0, answer, points)
+
+    def _correct(self, t: int, answer: _Answer, points: Points | None) -> _Answer:
+        for _ in range(int(self.rng.integers(1, self.corrections + 1)) if self.corrections else 0):
+            guess = (answer.high[:, 0].detach() > 0).cpu()
+            click = correction_click(self.truth[t], guess, self.rng)
+            points = click if points is None else join(points, click)
+            answer = self._step(t, points=points, previous=answer.low.detach())
+            self._count(answer, t)
+        return answer
+
+    def _step(
+        self,
+        t: int,
+        *,
+        points: Points | None = None,
+        mask: Tensor | None = None,
+        previous: Tensor | None = None,
+    ) -> _Answer:
+        features = self.features[t]
+        inputs = None
+        if points is not None:
+            inputs = {
+                "point_coords": points[0].float().to(self.device),
+                "point_labels": points[1].to(self.device),
+            }
+        limit = _PREVIOUS_LIMIT
+        _, heads, _, _ = self.model._track_step(
+            frame_idx=t,
+            is_init_cond_frame=not self.bank["cond_frame_outputs"],
+            current_vision_feats=[m.expand(-1, self.size, -1) for m in features.maps],
+            current_vision_pos_embeds=[features.code.expand(-1, self.size, -1)],
+            feat_sizes=list(features.sizes_hw),
+            point_inputs=inputs,
+            mask_inputs=mask,
+            output_dict=self.bank,
+            num_frames=len(self.features),
+            track_in_reverse=False,
+            prev_sam_mask_logits=None if previous is None else previous.clamp(-limit, limit),
+        )
+        _, _, ious, low, high, pointer, score = heads
+        if self._raw is not None and mask is None:
+            return _Answer(*self._raw, low, high, pointer)
+        return _Answer(low, ious, score, low, high, pointer)
+
+    def _keep(self, t: int, answer: _Answer, *, is_prompted: bool) -> None:
+        features = self.features[t]
+        memory, code = self.model._encode_new_memory(
+            current_vision_feats=[m.expand(-1, self.size, -1) for m in features.maps],
+            feat_sizes=list(features.sizes_hw),
+            pred_masks_high_res=answer.high,
+            object_score_logits=answer.score,
+            is_mask_from_pts=is_prompted,
+        )
+        entry = {
+            "maskmem_features": memory,
+            "maskmem_pos_enc": code,
+            "obj_ptr": answer.pointer,
+        }
+        kind = "cond_frame_outputs" if is_prompted else "non_cond_frame_outputs"
+        self.bank[kind][t] = entry
+
+    def _count(self, answer: _Answer, t: int) -> None:
+        """Add up the losses of one answer."""
+        truth = self.truth[t].to(self.device)
+        there = truth.flatten(1).any(1)
+        self._presence.append(
+            functional.binary_cross_entropy_with_logits(answer.score[:, 0], there.float())
+        )
+        if not there.any():
+            return
+        # Twice the resolution of the logits: edges inside a cell count.
+        fine = functional.interpolate(answer.logits, scale_factor=2, mode="bilinear")
+        side = (int(fine.shape[-2]), int(fine.shape[-1]))
+        target = functional.adaptive_avg_pool2d(truth[:, None].float(), side)
+        with torch.no_grad():
+            actual = mask_iou(fine > 0, (target > 0.5).expand(-1, fine.shape[1], -1, -1))
+        losses = mask_loss(fine, target.expand_as(fine))[there]
+        # Of several candidates only the closest is asked to be right.
+        best = losses.detach().argmin(1)
+        self._mask.append(losses.gather(1, best[:, None]).mean())
+        self._iou.append((answer.ious - actual)[there].abs().mean())
