@@ -23,7 +23,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 
 class SamnbError(Exception):
@@ -133,6 +133,10 @@ class Stroke:
     is_erase: bool = False
 
 
+UNSEEN: Final = "unseen-"
+"""Beginning of the ids of media whose file was not at hand when they were added."""
+
+
 class MediaKind(str, Enum):
     """An image is a video of one frame; the kind only steers how it is read."""
 
@@ -163,6 +167,11 @@ class Media:
     n_frames: int
     fps: float
     duration_s: float
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether only an annotation file told of it, so that its content is not known."""
+        return self.id.startswith(UNSEEN)
 
 
 class WorkerKind(str, Enum):

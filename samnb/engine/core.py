@@ -246,31 +246,46 @@ class Core:
                         "the file is not there",
                         "call relink(media_id, folder) with the folder it moved to",
                     )
-                reader = open_media(media.path, cache=self._cache)
-                if reader.media.id != media_id:
-                    reader.close()
-                    raise MediaError(
-                        media.path,
-                        "the content is not what the project was made with",
-                        "relink the original file, or add this one as a new medium",
-                    )
-                self._readers[media_id] = reader
+                self._readers[media_id] = self._open_same(media, media.path)
             return self._readers[media_id]
+
+    def _open_same(self, media: Media, path: str | Path) -> MediaReader:
+        """Open a file that has to be the one a record speaks of."""
+        reader = open_media(path, cache=self._cache)
+        found = reader.media
+        if media.is_unseen:
+            # An annotation file tells the size and the number of frames, not the content.
+            expected, got = (media.size_hw, media.n_frames), (found.size_hw, found.n_frames)
+            problem = f"expected size and frames {expected} of {media.name}, got {got}"
+            is_same = expected == got
+        else:
+            problem = "the content is not what the project was made with"
+            is_same = found.id == media.id
+        if not is_same:
+            reader.close()
+            remedy = "relink the original file, or add this one as a new medium"
+            raise MediaError(str(path), problem, remedy)
+        return reader
 
     def relink(self, media_id: str, where: str | Path) -> Media:
         """Find a moved file by its content and remember the new path.
 
         Args:
             media_id: the medium whose file is missing.
-            where: the file itself, or a folder to search.
+            where: the file itself, or a folder to search. A medium that only an
+                annotation file told of needs the file itself.
 
         Raises:
+            MediaError: the file has another size or number of frames than was told.
             MediaMissingError: nothing there has the recorded content.
         """
         from samnb.store.media import relink as find
 
         media = self.media(media_id)
         found = find(media, where)
+        if media.is_unseen and Path(where).is_file():
+            found = Path(where)
+            self._open_same(media, found).close()
         if found is None:
             raise MediaMissingError(
                 str(where), f"nothing here has the content of {media.name}", "try another folder"

@@ -41,7 +41,7 @@ from samnb.exports.files import refuse_existing, write_file
 from samnb.exports.records import Masklet, MaskletFrame, VideoAnnotation, Written
 from samnb.masks import rle as rle_ops
 from samnb.store.media import annotation_frames
-from samnb.types import FormatError, InputError, Item, Media, MediaKind, Rle
+from samnb.types import UNSEEN, FormatError, InputError, Item, Media, MediaKind, Rle
 
 RATE_FPS: Final = 6.0
 """SA-V's annotation rate."""
@@ -138,7 +138,7 @@ def unseen_media(
     Its id is made from name and measures, because there is no content to look at.
     """
     text = f"{name}:{size_hw[0]}x{size_hw[1]}:{n_frames}"
-    mark = f"unseen-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+    mark = f"{UNSEEN}{hashlib.sha256(text.encode()).hexdigest()[:24]}"
     kind = MediaKind.VIDEO if n_frames > 1 else MediaKind.IMAGE
     return Media(mark, kind, name, "", size_hw, n_frames, fps, duration_s)
 

@@ -2,6 +2,7 @@ import threading
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from samnb.events import FrameTracked, PropagationEnded
 from samnb.masks import rle as rle_ops
@@ -12,6 +13,9 @@ from samnb.types import (
     InputError,
     LogConflictError,
     MaskPrompt,
+    Media,
+    MediaError,
+    MediaKind,
     MediaMissingError,
     Point,
     Role,
@@ -340,6 +344,19 @@ def test_a_moved_file_is_missed_and_found_again(open_project, session, media, do
         again.relink(media.id, tmp_path / "p.samnb")
     again.relink(media.id, tmp_path)
     assert again.reader(media.id).frame(0).shape == (20, 30, 3)
+
+
+def test_a_medium_known_from_annotations_takes_the_file_that_fits(session, frames_dir, tmp_path):
+    known = Media("unseen-1", MediaKind.IMAGE, "a", "", (20, 30), 1, 0.0, 0.0)
+    session.add_known_media(known)
+    with pytest.raises(MediaMissingError, match="a: the file is not there"):
+        session.reader(known.id)
+    wrong = tmp_path / "wrong.png"
+    Image.new("RGB", (8, 8)).save(wrong)
+    with pytest.raises(MediaError, match=r"expected size and frames \(\(20, 30\), 1\)"):
+        session.relink(known.id, wrong)
+    session.relink(known.id, frames_dir / "000.png")
+    assert session.reader(known.id).frame(0).shape == (20, 30, 3)
 
 
 def test_adding_the_same_content_twice_gives_one_medium(session, media, frames_dir):
