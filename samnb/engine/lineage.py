@@ -2,7 +2,8 @@
 
 Nothing here is stored: the tables are computed from events, so a copy of the project
 file answers years later which model made a mask, what that model had been trained on,
-and how it had been measured.
+and how it had been measured. What a masklet costs with each version is told by
+:func:`samnb.engine.stats.effort`.
 """
 
 from __future__ import annotations
@@ -11,16 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from samnb.engine.effort import (
-    IDLE_CUTOFF_S,
-    Effort,
-    Source,
-    edited_frame_count,
-    effort_of,
-    read_source,
-)
+from samnb.engine.effort import Source, read_source
 from samnb.engine.flow import fold
-from samnb.engine.state import ItemState, ProjectState
+from samnb.engine.state import ProjectState
 from samnb.events import (
     Event,
     ModelEvaluated,
@@ -29,7 +23,6 @@ from samnb.events import (
     TrainingEnded,
     TrainingStarted,
 )
-from samnb.types import Step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,60 +186,3 @@ def lineage(source: Source) -> pd.DataFrame:
         "base", "trained_on", "used_by", "verdict", "step",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
-
-
-def effort(source: Source, *, idle_cutoff_s: float = IDLE_CUTOFF_S) -> pd.DataFrame:
-    """Return what a masklet costs by model version, in the order the versions came up.
-
-    An item counts for the version that answered its annotator last; auto masklets that
-    nobody touched cost nothing and are left out, as is work that was never handed in.
-
-    Columns: version, cycle (how many promotions lie behind it, 0 for the first model),
-    masklets, accepted, clicks, edited_frames and strokes per masklet, edited_share,
-    clicks_per_clicked_frame, time_s per masklet and time_per_frame_s (makers' active
-    time), rounds until the last verdict.
-    """
-    import pandas as pd
-
-    events, _ = read_source(source)
-    state = fold(ProjectState(), events)
-    by_item = effort_of(events, state.items, idle_cutoff_s)
-    groups: dict[str, list[tuple[ItemState, Effort]]] = {}
-    for item_id, item in state.items.items():
-        one = by_item[item_id]
-        if item.proposals and not item.is_deleted and one.n_edits:
-            groups.setdefault(one.model or item.proposals[-1].model, []).append((item, one))
-    promoted = [e.body.model for e in events if isinstance(e.body, ModelPromoted)]
-    cycle = {model: at for at, model in enumerate(promoted, 1)}
-    rows = [_effort_row(model, cycle.get(model, 0), rows) for model, rows in groups.items()]
-    rows.sort(key=lambda row: row["cycle"])
-    columns = [
-        "version", "cycle", "masklets", "accepted", "clicks", "edited_frames", "strokes",
-        "edited_share", "clicks_per_clicked_frame", "time_s", "time_per_frame_s", "rounds",
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _effort_row(model: str, cycle: int, rows: list[tuple[ItemState, Effort]]) -> dict[str, Any]:
-    n = len(rows)
-    nan = float("nan")
-    frames = [sum(f.mask_id is not None for f in item.frames.values()) for item, _ in rows]
-    edited = [edited_frame_count(item) for item, _ in rows]
-    clicks = sum(one.clicks for _, one in rows)
-    clicked = sum(len(one.clicked_frames) for _, one in rows)
-    made_s = sum(one.made_s for _, one in rows)
-    shares = [e / f for e, f in zip(edited, frames, strict=True) if f]
-    return {
-        "version": model,
-        "cycle": cycle,
-        "masklets": n,
-        "accepted": sum(item.step is Step.ACCEPTED for item, _ in rows),
-        "clicks": clicks / n,
-        "edited_frames": sum(edited) / n,
-        "strokes": sum(one.strokes for _, one in rows) / n,
-        "edited_share": sum(shares) / len(shares) if shares else nan,
-        "clicks_per_clicked_frame": clicks / clicked if clicked else nan,
-        "time_s": made_s / n,
-        "time_per_frame_s": made_s / sum(frames) if sum(frames) else nan,
-        "rounds": sum(len(item.verdicts) for item, _ in rows) / n,
-    }

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from samnb.engine import lineage
+from samnb.engine import lineage, stats
 from samnb.engine.retrain import retrain
 from samnb.types import Point
 from tests.engine.scene import ColourTracker
@@ -73,20 +73,11 @@ def test_a_proposal_leads_back_to_the_data_behind_its_model(session, grown):
     assert row["verdict"] == "satisfactory"
 
 
-def test_effort_is_told_by_model_version_in_their_order(session, grown):
+def test_effort_falls_with_a_better_version(session, grown):
     _, _, first, _ = grown
-    table = lineage.effort(session)
-    assert list(table["version"]) == ["colour@1", first.model]
-    assert list(table["cycle"]) == [0, 1] and list(table["masklets"]) == [1, 1]
-    assert list(table["clicks"]) == [5.0, 2.0] and list(table["edited_frames"]) == [5.0, 2.0]
-    assert list(table["time_s"]) == [9.0, 3.0]
-    assert list(table["time_per_frame_s"]) == pytest.approx([9 / 12, 3 / 12])
-    assert list(table["clicks_per_clicked_frame"]) == [1.0, 1.0]
-    assert list(table["rounds"]) == [1.0, 1.0] and list(table["accepted"]) == [1, 1]
-
-
-def test_imported_masklets_cost_nobody_anything(session, media):
-    assert lineage.effort(session).empty
+    table = stats.effort(session)
+    assert list(table["model"]) == ["colour@1", first.model]
+    assert list(table["clicks"]) == [5.0, 2.0] and list(table["active_s"]) == [9.0, 3.0]
 
 
 def test_a_log_without_training_gives_empty_tables(session):
