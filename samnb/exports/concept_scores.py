@@ -131,21 +131,17 @@ def score_saco(
     counts: list[PairCount] = []
     jobs: list[_ImageJob] = []
     for number in scored:
-        # Of matchings with the same total the solver's choice depends on the order.
-        pred = [p.rle.counts for p in sorted(guesses[number], key=lambda p: rank[p.category_id])]
         pairs = [one[number] for one in by_id]
-        gts = [
-            [
-                mask.rle.counts
-                for mask in sorted(pair.masks, key=lambda m: rank[m.category_id])
-                if not mask.is_group
-            ]
-            for pair in pairs
-        ]
-        if pred and any(gts):
-            jobs.append((pairs[0].size_hw, gts, pred))
-        else:
+        pred = guesses[number]
+        gts = [[mask for mask in pair.masks if not mask.is_group] for pair in pairs]
+        if not pred or not any(gts):
             counts.append(cgf1.pick_oracle([PairCount(len(gt), len(pred)) for gt in gts]))
+            continue
+        if len(rank) > 1:  # of matchings with one total, which is found depends on the order
+            pred = sorted(pred, key=lambda one: rank[one.category_id])
+            gts = [sorted(gt, key=lambda mask: rank[mask.category_id]) for gt in gts]
+        strings = [[mask.rle.counts for mask in gt] for gt in gts]
+        jobs.append((pairs[0].size_hw, strings, [one.rle.counts for one in pred]))
     counts += _spread(_count_image, jobs, processes)
     notes = []
     if n_elsewhere:
@@ -158,14 +154,11 @@ def score_saco(
 def _count_image(job: _ImageJob) -> PairCount:
     size_hw, gts, pred = job
     masks = [Rle(size_hw, counts) for counts in pred]
-    return cgf1.pick_oracle(
-        [
-            cgf1.count_pair(
-                cgf1.mask_ious(masks, [Rle(size_hw, counts) for counts in gt], is_checked=True)
-            )
-            for gt in gts
-        ]
-    )
+    truth = [Rle(size_hw, counts) for gt in gts for counts in gt]
+    # All raters at once, so that the predictions are unpacked once.
+    ious = cgf1.mask_ious(masks, truth, is_checked=True)
+    stops = np.cumsum([len(gt) for gt in gts])
+    return cgf1.pick_oracle([cgf1.count_pair(part) for part in np.split(ious, stops[:-1], 1)])
 
 
 def eval_veval(gt: Path, pred: Path, *, processes: int | None = None) -> VevalScore:

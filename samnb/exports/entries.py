@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +54,28 @@ class Entry(Fields):
         """The objects of a list."""
         return entries_of(self.sequence(key), f"{self.source}: {key}")
 
+    # Files have hundreds of thousands of entries, so what is plainly right is let through
+    # before the checks of the base class look at it.
+
+    def integer(self, key: str, *, at_least: int | None = None) -> int:
+        """A whole number."""
+        value = self._data.get(key)
+        if type(value) is int and (at_least is None or value >= at_least):
+            return value
+        return super().integer(key, at_least=at_least)
+
+    def label(self, key: str) -> str:
+        """A string; the empty one when the key is missing or null."""
+        value = self._data.get(key)
+        return value if type(value) is str else self.text(key, optional=True) or ""
+
     def flag(self, key: str, default: bool | None = None) -> bool:
         """A truth value, written as 0, 1, false or true."""
-        if default is not None and not self.has(key):
-            return default
-        value = self._get(key)
+        value = self._data.get(key)
+        if value is None:
+            if default is not None:
+                return default
+            value = self._get(key)
         if not isinstance(value, int) or value not in (0, 1):
             raise self.error(key, "0 or 1")
         return bool(value)
@@ -64,8 +84,14 @@ class Entry(Fields):
         """The entry's height and width in pixels."""
         return self.integer("height", at_least=1), self.integer("width", at_least=1)
 
-    def as_rle(self, key: str, value: object) -> Rle:
-        """Read a run-length object; a string of counts is left to :class:`MaskCheck`."""
+    def as_rle(self, key: str, value: object, size_hw: tuple[int, int] | None = None) -> Rle:
+        """Read a run-length object; a string of counts is left to :class:`MaskCheck`.
+
+        Args:
+            key: where it stands, for errors.
+            value: the object.
+            size_hw: the size it must have, if one is known.
+        """
         size = value.get("size") if isinstance(value, dict) else None
         if (
             not isinstance(value, dict)
@@ -77,15 +103,18 @@ class Entry(Fields):
             raise self.error(
                 key, f"an object with size [height, width] and counts, found {shown}", is_said=True
             )
+        found_hw = (size[0], size[1])
+        if size_hw not in (None, found_hw):
+            raise self.error(key, f"size {size_hw} as its picture, found {found_hw}", is_said=True)
         counts = value.get("counts")
         if isinstance(counts, str):
-            return Rle((size[0], size[1]), counts)
+            return Rle(found_hw, counts)
         if not isinstance(counts, list) or not all(type(n) is int for n in counts):
             raise self.error(
                 key, f"counts as a string or a list of integers, found {counts!r:.60}", is_said=True
             )
         try:
-            return from_runs((size[0], size[1]), counts)
+            return from_runs(found_hw, counts)
         except FormatError as error:
             raise FormatError(f"{self.source}: {key}: {error}") from error
 
@@ -100,20 +129,34 @@ class MaskCheck:
 
     def __init__(self) -> None:
         self._rles: list[Rle] = []
+        self._stops: list[int] = []
         self._places: list[tuple[Entry, str]] = []
 
-    def add(self, rle: Rle, entry: Entry, key: str) -> Rle:
-        """Remember a mask and give it back."""
-        self._rles.append(rle)
+    def add(self, rles: Iterable[Rle], entry: Entry, key: str) -> None:
+        """Remember the masks under a key of an entry."""
+        self._rles.extend(rles)
+        self._stops.append(len(self._rles))
         self._places.append((entry, key))
-        return rle
 
     def run(self) -> None:
         """Raise ``FormatError`` that names the place of the first unsound mask."""
         found = find_unsound(self._rles)
         if found is not None:
-            entry, key = self._places[found[0]]
+            entry, key = self._places[bisect_right(self._stops, found[0])]
             raise FormatError(f"{entry.source}: {key}: {found[1]}") from found[1]
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Keep the cycle collector from looking through a file's records again and again
+    while they are made; none of them is in a cycle."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class Numbers:

@@ -23,6 +23,7 @@ from samnb.exports.entries import (
     Numbers,
     entries_of,
     load_json,
+    no_collection,
     save_json,
 )
 from samnb.masks.rle import area, bbox
@@ -106,6 +107,7 @@ class SacoPrediction:
     category_id: int = 1
 
 
+@no_collection()
 def read_saco(path: Path) -> SacoSet:
     """Read one Gold or Silver file.
 
@@ -126,14 +128,13 @@ def read_saco(path: Path) -> SacoSet:
             raise entry.error("image_id", "the id of an entry of images")
         if category_id not in known:
             raise entry.error("category_id", "the id of an entry of categories")
-        rle = entry.as_rle("segmentation", entry.value("segmentation"))
-        if rle.size_hw != sizes[pair_id]:
-            raise _wrong_size(entry, sizes[pair_id], rle)
+        rle = entry.as_rle("segmentation", entry.value("segmentation"), sizes[pair_id])
+        check.add([rle], entry, "segmentation")
         masks[pair_id].append(
             SacoMask(
-                rle=check.add(rle, entry, "segmentation"),
+                rle=rle,
                 is_group=entry.flag("iscrowd", False),
-                source=entry.text("source", optional=True) or "",
+                source=entry.label("source"),
                 id=numbers.take(entry),
                 category_id=category_id,
             )
@@ -142,8 +143,8 @@ def read_saco(path: Path) -> SacoSet:
     pairs = (
         SacoPair(
             id=number,
-            file_name=entry.text("file_name", optional=True) or "",
-            phrase=entry.text("text_input", optional=True) or "",
+            file_name=entry.label("file_name"),
+            phrase=entry.label("text_input"),
             size_hw=sizes[number],
             masks=tuple(masks[number]),
             queried_category=_text(entry, "queried_category"),
@@ -157,17 +158,14 @@ def read_saco(path: Path) -> SacoSet:
 
 def _text(entry: Entry, key: str) -> str:
     # The released files hold numbers as text here; plain numbers are taken as well.
-    value = entry.integer(key) if isinstance(entry.value(key, None), int) else None
-    return str(value) if value is not None else entry.text(key, optional=True) or ""
+    value = entry.value(key, None)
+    return str(value) if type(value) is int else entry.label(key)
 
 
 def read_categories(root: Entry) -> tuple[tuple[int, str], ...]:
     """The file's ``categories`` as (id, name)."""
     numbers = Numbers()
-    return tuple(
-        (numbers.take(entry), entry.text("name", optional=True) or "")
-        for entry in root.entries("categories")
-    )
+    return tuple((numbers.take(entry), entry.label("name")) for entry in root.entries("categories"))
 
 
 def read_info(root: Entry) -> tuple[tuple[str, str], ...]:
@@ -292,6 +290,7 @@ def write_raters(
     )
 
 
+@no_collection()
 def read_saco_predictions(path: Path, truth: SacoSet) -> tuple[SacoPrediction, ...]:
     """Read predicted masks: a list in COCO's result format.
 
@@ -311,19 +310,12 @@ def read_saco_predictions(path: Path, truth: SacoSet) -> tuple[SacoPrediction, .
     found: list[SacoPrediction] = []
     for entry in entries_of(data, f"{path}: predictions"):
         pair_id = entry.integer("image_id")
-        rle = entry.as_rle("segmentation", entry.value("segmentation"))
-        if rle.size_hw != sizes.get(pair_id, rle.size_hw):
-            raise _wrong_size(entry, sizes[pair_id], rle)
-        check.add(rle, entry, "segmentation")
+        rle = entry.as_rle("segmentation", entry.value("segmentation"), sizes.get(pair_id))
+        check.add([rle], entry, "segmentation")
         score, category_id = entry.number("score"), entry.integer("category_id")
         found.append(SacoPrediction(pair_id, rle, score, category_id))
     check.run()
     return tuple(found)
-
-
-def _wrong_size(entry: Entry, size_hw: tuple[int, int], rle: Rle) -> FormatError:
-    expected = f"size {list(size_hw)} as its picture, found {list(rle.size_hw)}"
-    return entry.error("segmentation", expected, is_said=True)
 
 
 def write_saco_predictions(

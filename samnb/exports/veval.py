@@ -13,7 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from samnb.exports.entries import Entry, MaskCheck, Numbers, entries_of, load_json, save_json
+from samnb.exports.entries import (
+    Entry,
+    MaskCheck,
+    Numbers,
+    entries_of,
+    load_json,
+    no_collection,
+    save_json,
+)
 from samnb.exports.saco import read_categories, read_info
 from samnb.masks.rle import area, bbox
 from samnb.types import FormatError, InputError, Rle
@@ -116,6 +124,7 @@ class VevalPrediction:
         return self.video_id, self.category_id
 
 
+@no_collection()
 def read_veval(path: Path) -> VevalSet:
     """Read an annotation file.
 
@@ -133,7 +142,7 @@ def read_veval(path: Path) -> VevalSet:
     numbers, check = Numbers(), MaskCheck()
     for entry in root.entries("annotations"):
         key = _read_key(entry, videos)
-        phrases.setdefault(key, entry.text("noun_phrase", optional=True) or names.get(key[1], ""))
+        phrases.setdefault(key, entry.label("noun_phrase") or names.get(key[1], ""))
         masklets.setdefault(key, []).append(
             VevalMasklet(
                 rles=_read_masks(entry, videos[key[0]], check),
@@ -148,7 +157,7 @@ def read_veval(path: Path) -> VevalSet:
         key = _read_key(entry, videos)
         if key in pairs:
             raise entry.error("category_id", "a pair that is new in this list")
-        phrase = entry.text("noun_phrase", optional=True) or names.get(key[1], "")
+        phrase = entry.label("noun_phrase") or names.get(key[1], "")
         number = numbers.take(entry) if entry.has("id") else None
         pairs[key] = VevalPair(*key, phrase, tuple(masklets.get(key, ())), number)
     for key, found in masklets.items():
@@ -167,7 +176,7 @@ def _read_videos(root: Entry) -> dict[int, VevalVideo]:
         number = numbers.take(entry)
         found[number] = VevalVideo(
             id=number,
-            name=entry.text("video_name", optional=True) or names[0].rpartition("/")[0],
+            name=entry.label("video_name") or names[0].rpartition("/")[0],
             file_names=tuple(names),
             size_hw=entry.size_hw(),
         )
@@ -183,19 +192,16 @@ def _read_key(entry: Entry, videos: dict[int, VevalVideo]) -> PairKey:
 
 def _read_masks(entry: Entry, video: VevalVideo, check: MaskCheck) -> tuple[Rle | None, ...]:
     values = entry.sequence("segmentations", len(video.file_names))
+    size = list(video.size_hw)
     masks: list[Rle | None] = []
-    for t, value in enumerate(values):
-        rle = None if value is None else entry.as_rle("segmentations", value)
-        if rle is not None:
-            check.add(rle, entry, "segmentations")
-            if rle.size_hw != video.size_hw:
-                raise entry.error(
-                    "segmentations",
-                    f"size {list(video.size_hw)} as in videos, found {list(rle.size_hw)} on "
-                    f"frame {t}",
-                    is_said=True,
-                )
-        masks.append(rle)
+    for value in values:
+        if value is None:
+            masks.append(None)
+        elif type(value) is dict and value.get("size") == size and type(value.get("counts")) is str:
+            masks.append(Rle(video.size_hw, value["counts"]))
+        else:
+            masks.append(entry.as_rle("segmentations", value, video.size_hw))
+    check.add((rle for rle in masks if rle is not None), entry, "segmentations")
     return tuple(masks)
 
 
@@ -300,6 +306,7 @@ def _tracks(rles: Sequence[Rle | None], is_there: Sequence[bool] = ()) -> dict[s
     return tracks
 
 
+@no_collection()
 def read_veval_predictions(path: Path, truth: VevalSet) -> tuple[VevalPrediction, ...]:
     """Read predicted masklets: a list in the YouTube-VIS result format.
 

@@ -12,12 +12,14 @@ from typing import Final
 
 import numpy as np
 
-from samnb.masks.rle import to_runs
+from samnb.masks.rle import Runs, to_runs
 from samnb.types import FormatError, Rle
 
-_BLOCK_CHARS: Final = 1 << 17  # keeps the temporary arrays inside the cache
+_BLOCK_CHARS: Final = 1 << 16  # keeps the temporary arrays inside the cache
 _MAX_GROUPS: Final = 7
 _MAX_PIXELS: Final = 2**32 - 1
+_SIGNED: Final = np.array([n if n < 16 else n - 32 for n in range(32)])
+"""A number's last group of five bits is signed."""
 
 
 def find_unsound(rles: Sequence[Rle]) -> tuple[int, FormatError] | None:
@@ -66,30 +68,49 @@ def _are_sound(rles: Sequence[Rle]) -> bool:
     groups = np.frombuffer(text, np.uint8) - np.uint8(48)  # characters before "0" wrap round
     if groups.max() > 63:
         return False
-    is_last = groups < 32
     mask_ends = np.cumsum(n_chars) - 1
-    if not is_last[mask_ends].all():
+    if groups[mask_ends].max() > 31:
         return False
-    ends = np.flatnonzero(is_last)
+    ends = np.flatnonzero(groups < 32)
     n_groups = np.diff(ends, prepend=-1)
-    longest = int(n_groups.max())
-    if longest > _MAX_GROUPS:
+    if n_groups.max() > _MAX_GROUPS:
         return False
-    values = (groups[ends] & 31).astype(np.int64)
-    values[values > 15] -= 32  # the last group is signed
-    for back in range(1, longest):
-        longer = np.flatnonzero(n_groups > back)
+    values = _SIGNED.take(groups.take(ends))
+    longer, back = np.flatnonzero(n_groups > 1), 1
+    while longer.size:
         values[longer] = values[longer] * 32 + (groups[ends[longer] - back] & 31)
-    # Run r of a mask is a difference to run r - 2 from the fourth on, so its length is a
-    # sum over every second value; taken over the whole block, then rebased per mask.
-    past = np.searchsorted(ends, mask_ends) + 1
+        back += 1
+        longer = longer[n_groups[longer] > back]
+    return _add_up(values, np.searchsorted(ends, mask_ends) + 1, pixels)
+
+
+def _add_up(values: Runs, past: Runs, pixels: Runs) -> bool:
+    """Whether all runs are positive or zero and fill their picture.
+
+    Args:
+        values: (R,) the numbers of all masks.
+        past: (N,) where each mask's numbers stop.
+        pixels: (N,) pixels of each picture.
+    """
+    # From the fourth run on a number is the difference to the run two before, so lengths
+    # are sums over every second number. Each mask gets rows of two, the last one filled
+    # up with a zero; its first number stands apart, and what the mask before it adds up
+    # to is taken off at its first row, so that one sum runs through all masks.
     first = np.concatenate(([0], past[:-1]))
-    place = np.arange(values.size) - np.repeat(first, past - first)
-    is_odd = (place & 1).astype(np.bool_)
-    total = np.zeros((values.size + 1, 2), np.int64)
-    np.cumsum(np.where(is_odd, values, 0), out=total[1:, 0])
-    np.cumsum(np.where(is_odd | (place == 0), 0, values), out=total[1:, 1])
-    base = np.repeat(total[first], past - first, axis=0)
-    runs = np.where(is_odd, total[1:, 0] - base[:, 0], total[1:, 1] - base[:, 1])
-    runs[first] = values[first]
-    return bool(runs.min() >= 0 and (np.add.reduceat(runs, first) == pixels).all())
+    n_rows = (past - first + 1) // 2
+    row = np.cumsum(n_rows) - n_rows
+    pairs = np.zeros(2 * int(n_rows.sum()), np.int64)
+    pairs[np.arange(values.size) + np.repeat(2 * row - first, past - first)] = values
+    total = values[first].copy()
+    if total.min() < 0:
+        return False
+    pairs[2 * row] = 0
+    last, has_filler = row + n_rows - 1, (past - first) % 2 == 1
+    for column in (pairs[0::2], pairs[1::2]):
+        column[row[1:]] -= np.add.reduceat(column, row)[:-1]
+        lengths = np.cumsum(column)
+        if lengths.min() < 0:
+            return False
+        total += np.add.reduceat(lengths, row)
+    total -= np.where(has_filler, lengths[last], 0)
+    return bool((total == pixels).all())
