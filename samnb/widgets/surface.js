@@ -146,10 +146,16 @@ function render({ model, el }) {
   function attach() { // only now is the studio around us in the page
     root = el.closest("." + get("root_class")) || el;
     if (!get("has_keys")) return;
-    root.setAttribute("data-lm-suppress-shortcuts", "true");
+    // JupyterLab looks for a shortcut on the focused element first and for the mark only while
+    // it climbs from there: so every element that gets the focus is marked, not the root alone,
+    // and no key leaves the root.
+    const mark = (node) => node.setAttribute("data-lm-suppress-shortcuts", "true");
+    mark(root); mark(el);
     root.setAttribute("data-jp-suppress-context-menu", "true");
     if (root !== el) root.tabIndex = -1;
+    on(root, "focusin", (e) => mark(e.target), true);
     on(root, "keydown", onKey, true);
+    on(root, "keydown", (e) => e.stopPropagation());
     on(root, "keyup", onKeyUp, true);
     on(root, "pointerdown", (e) => { // after a button or slider the keys belong to the picture again
       if (e.target.closest(TEXT)) return;
