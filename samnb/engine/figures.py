@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
+
+from matplotlib.figure import Figure
 
 from samnb.engine.phasestats import PAPER, SIZES, PhaseRow, PhaseTable
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 MEASURED: Final = "#0072b2"
 PAPERS: Final = "#b0b0b0"
@@ -21,6 +23,15 @@ ARM_COLOURS: Final[Mapping[str, str]] = {
     "reproduce": "#009e73",
 }
 """Okabe and Ito's palette, which readers with any colour vision can tell apart."""
+
+
+class NotebookFigure(Figure):  # type: ignore[misc]
+    """A figure that a notebook shows by itself, without any set-up of a plotting mode."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue()
 
 
 def plot_phases(table: PhaseTable) -> Figure:
@@ -148,9 +159,7 @@ def plot_effort(table: pd.DataFrame) -> Figure:
 
 def _subplots(rows: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
     # Not through pyplot: figures made there pile up until somebody closes them.
-    from matplotlib.figure import Figure as NewFigure
-
-    figure = NewFigure(figsize=(width, height), layout="constrained")
+    figure = NotebookFigure(figsize=(width, height), layout="constrained")
     axes = [figure.add_subplot(rows, columns, n + 1) for n in range(rows * columns)]
     for panel in axes:
         panel.spines[["top", "right"]].set_visible(False)

@@ -9,9 +9,8 @@ to ``VIDEO_manual.json``). Masks are read when a video is first asked for its ob
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,11 +22,10 @@ from samnb.engine.state import ItemState
 from samnb.masks import rle as rle_ops
 from samnb.masks.rle import BoolMask
 from samnb.metrics.vos import read_indices
-from samnb.models.base import Image
 from samnb.types import FormatError, InputError, Rle
 
 if TYPE_CHECKING:
-    from samnb.synthetic.clip import Clip
+    from samnb.synthetic import Clip
 
 SAV_STEP: Final = 4
 """SA-V annotates every fourth frame: 6 of 24 per second."""
@@ -182,10 +180,10 @@ def make_truth(
         seed: of the first clip; the others follow on.
         n_objects: objects per clip.
         n_frames: frames per clip, at the annotation rate of 6 per second.
-        size_hw: height and width in pixels, both even.
-        difficulty: 0 to 1, see :func:`samnb.synthetic.make.make_clip`.
+        size_hw: height and width in pixels.
+        difficulty: 0 to 1, see :func:`samnb.synthetic.make_clip`.
     """
-    from samnb.synthetic.make import make_clip
+    from samnb.synthetic import make_clip, write_video
 
     root = Path(folder).expanduser()
     root.mkdir(parents=True, exist_ok=True)
@@ -202,7 +200,8 @@ def make_truth(
         name = f"clip{number:04d}-{how}"
         path = root / f"{name}.mp4"
         if not path.exists():
-            write_video(path, (clip.frame(i) for i in range(n_frames)), clip.fps)
+            # Written beside and moved, so that an interrupted run leaves no half a video.
+            write_video(clip, path.with_suffix(".part")).replace(path)
         videos.append(TrueVideo(name, path, _clip_loader(name, clip)))
     return GroundTruth(videos)
 
@@ -219,27 +218,6 @@ def _clip_loader(name: str, clip: Clip) -> Callable[[], list[TrueObject]]:
         ]
 
     return load
-
-
-def write_video(path: Path, frames: Iterable[Image], fps: float) -> None:
-    """Write (H, W, 3) uint8 RGB frames of even size as an H.264 file, the same bytes
-    every time."""
-    import av
-
-    draft = path.with_suffix(".part")
-    with av.open(str(draft), "w", format="mp4") as container:
-        stream = None
-        for frame in frames:
-            if stream is None:
-                stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
-                stream.height, stream.width = frame.shape[:2]
-                stream.pix_fmt = "yuv420p"
-                stream.options = {"crf": "14", "preset": "veryfast", "threads": "1"}
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        if stream is None:
-            raise InputError("frames: expected at least one, got none")
-        container.mux(stream.encode())
-    draft.replace(path)
 
 
 def read_truth(folder: str | Path, videos: Sequence[str] | None = None) -> GroundTruth:

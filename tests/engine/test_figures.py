@@ -32,6 +32,10 @@ def test_phases_stand_beside_the_paper_s(table):
     assert heights(aligned)[0] == pytest.approx(90) and len(heights(aligned)) == 8
 
 
+def test_a_notebook_shows_a_figure_by_itself(table):
+    assert figures.plot_phases(table)._repr_png_().startswith(b"\x89PNG")
+
+
 def test_curves_have_a_row_per_mode():
     rows = [("offline", a, n, 0.5 + n / 10, 3 * n, 9.0 * n) for a in ("refine", "redraw")
             for n in (1, 2)]  # fmt: skip
