@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,12 +27,14 @@ def test_ci_runs_the_readme_s_own_test_command():
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory):
-    return demo_clip(tmp_path_factory.mktemp("clip") / "dog.mp4")
+    path = tmp_path_factory.mktemp("clip") / "dog.mp4"
+    demo_clip(path)
+    return path
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=[f"block{n}" for n in range(len(PYTHON))])
 def test_a_python_block_runs(code, clip, tmp_path):
-    (tmp_path / "dog.mp4").write_bytes((clip.parent / "dog.mp4").read_bytes())
+    shutil.copy(clip, tmp_path)
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
