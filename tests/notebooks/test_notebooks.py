@@ -1,0 +1,35 @@
+"""Notebooks are documents that run: each one, from the first cell to the last."""
+
+import asyncio
+import warnings
+from pathlib import Path
+
+import nbformat
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_notebook_runs_to_the_end(path, tmp_path, monkeypatch):
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(path.parents[1]))
+    notebook = nbformat.read(path, as_version=4)
+    with warnings.catch_warnings():
+        # The kernel's client has its own opinions about event loops and sockets.
+        warnings.simplefilter("ignore")
+        client = NotebookClient(notebook, timeout=900, resources={"metadata": {"path": tmp_path}})
+        asyncio.run(client.async_execute())
+    outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
+    assert outputs and not [o for o in outputs if o.output_type == "error"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_notebook_is_kept_without_outputs_and_defines_no_class(path):
+    notebook = nbformat.read(path, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert not any(line.startswith("class ") for cell in code for line in cell.source.splitlines())
