@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from matplotlib.figure import Figure
 
@@ -25,7 +25,7 @@ ARM_COLOURS: Final[Mapping[str, str]] = {
 """Okabe and Ito's palette, which readers with any colour vision can tell apart."""
 
 
-class NotebookFigure(Figure):  # type: ignore[misc]
+class NotebookFigure(Figure):
     """A figure that a notebook shows by itself, without any set-up of a plotting mode."""
 
     def _repr_png_(self) -> bytes:
@@ -98,7 +98,12 @@ def plot_curves(curves: pd.DataFrame) -> Figure:
     for at, mode in enumerate(modes):
         part = curves[curves["mode"] == mode]
         for arm, line in part.groupby("arm", sort=False):
-            style = {"marker": "o", "ms": 4, "color": ARM_COLOURS.get(str(arm)), "label": str(arm)}
+            style: dict[str, Any] = {
+                "marker": "o",
+                "ms": 4,
+                "color": ARM_COLOURS.get(str(arm)),
+                "label": str(arm),
+            }
             axes[2 * at].plot(line.n_prompted, 100 * line.jf, **style)
             axes[2 * at + 1].plot(line.time_s, 100 * line.jf, **style)
         axes[2 * at].set(xlabel="prompted frames", ylabel="J&F", title=mode)
