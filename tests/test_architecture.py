@@ -64,6 +64,7 @@ def test_every_room_is_known():
     [
         ("import samnb", ["torch", "ipywidgets", "pandas", "numpy"]),
         ("import samnb.engine.session, samnb.engine.stats", ["torch", "ipywidgets", "ipycanvas"]),
+        ("import samnb.engine.auto, samnb.engine.retrain, samnb.engine.lineage", ["torch", "sam2"]),
         ("import samnb.models, samnb.models.base", ["torch"]),
         ("import samnb.cli", ["torch", "ipywidgets", "pandas"]),
         ("import samnb.types", ["numpy"]),
