@@ -184,13 +184,26 @@ def _run_cells(notebook: Path, base: str, token: str) -> None:
     client.start_channels()
     document = read(notebook, as_version=4)
     try:
-        client.wait_for_ready(timeout=_STARTUP_S)
+        _wait_for_kernel(client)
         for cell in document.cells:
             if cell.cell_type == "code":
                 _run_cell(client, cell)
     finally:
         client.stop_channels()
     write(document, notebook)
+
+
+def _wait_for_kernel(client: Any) -> None:
+    """Wait until the kernel answers; a busy machine makes its heartbeat look dead at first."""
+    deadline = time.monotonic() + _STARTUP_S
+    while True:
+        try:
+            client.wait_for_ready(timeout=max(deadline - time.monotonic(), 1.0))
+            return
+        except RuntimeError as error:
+            if time.monotonic() > deadline:
+                raise LaunchError(f"the notebook's kernel did not start: {error}") from error
+            time.sleep(0.5)
 
 
 def _run_cell(client: Any, cell: Any) -> None:
