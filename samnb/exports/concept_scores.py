@@ -21,6 +21,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 import numpy as np
 
 from samnb.exports.saco import (
+    SacoPair,
     SacoPrediction,
     SacoSet,
     read_raters,
@@ -34,9 +35,11 @@ from samnb.exports.veval import (
     read_veval,
     read_veval_predictions,
 )
-from samnb.metrics import cgf1, hota
+from samnb.metrics import cgf1, hota, human
 from samnb.metrics.cgf1 import MIN_SCORE, CgScore, PairCount
 from samnb.metrics.hota import HotaCount, HotaScore
+from samnb.metrics.human import HumanScore
+from samnb.metrics.runs import check_all
 from samnb.types import InputError, Rle
 
 _Job = TypeVar("_Job")
@@ -96,7 +99,8 @@ def eval_saco(gt: Sequence[Path], pred: Path, *, processes: int | None = None) -
         FormatError: a file does not have the promised form.
     """
     raters = read_raters(gt)
-    return score_saco(raters, read_saco_predictions(pred, raters[0]), processes=processes)
+    found = read_saco_predictions(pred, raters[0])
+    return score_saco(raters, found, processes=processes, is_checked=True)
 
 
 def score_saco(
@@ -104,21 +108,21 @@ def score_saco(
     predictions: Iterable[SacoPrediction],
     *,
     processes: int | None = None,
+    is_checked: bool = False,
 ) -> CgScore:
     """Score predictions; see :func:`eval_saco`.
 
     Pairs that any rater calls not instance-exhaustive are left out. Predictions below
-    0.5, for other pairs or of an unknown category do not count.
+    0.5, for other pairs or of an unknown category do not count. ``is_checked`` says that
+    all masks are sound and as large as their pictures, as the readers make sure.
     """
-    if not raters:
-        raise InputError("raters: expected at least one, got none")
+    by_id, scored = _select(raters)
+    if not is_checked:
+        predictions = list(predictions)
+        sizes = {number: pair.size_hw for number, pair in by_id[0].items()}
+        _check((sizes[p.pair_id], p.rle) for p in predictions if p.pair_id in sizes)
+        _check((sizes[n], m.rle) for one in by_id for n in scored for m in one[n].masks)
     rank = {number: at for at, number in enumerate(sorted(n for n, _ in raters[0].categories))}
-    by_id = [{pair.id: pair for pair in one.pairs} for one in raters]
-    scored = [
-        pair.id
-        for pair in raters[0].pairs
-        if all(one[pair.id].is_instance_exhaustive for one in by_id)
-    ]
     guesses: dict[int, list[SacoPrediction]] = {number: [] for number in scored}
     n_elsewhere = n_unknown = 0
     for one in predictions:
@@ -151,6 +155,56 @@ def score_saco(
     return cgf1.total(counts, n_left_out=len(raters[0].pairs) - len(scored), notes=notes)
 
 
+def _select(raters: Sequence[SacoSet]) -> tuple[list[dict[int, SacoPair]], list[int]]:
+    """Each rater's pairs by number, and the numbers of those that all call exhaustive."""
+    if not raters:
+        raise InputError("raters: expected at least one, got none")
+    by_id = [{pair.id: pair for pair in one.pairs} for one in raters]
+    for one in by_id:
+        missing = by_id[0].keys() - one.keys()
+        if missing:
+            raise InputError(f"raters: expected the same pairs, got none for {min(missing)}")
+    return by_id, [
+        pair.id
+        for pair in raters[0].pairs
+        if all(one[pair.id].is_instance_exhaustive for one in by_id)
+    ]
+
+
+def score_raters(
+    raters: Sequence[SacoSet], rng: np.random.Generator, *, n_repeats: int = human.N_REPEATS
+) -> HumanScore:
+    """Score people against each other; see :mod:`samnb.metrics.human`.
+
+    Args:
+        raters: at least two annotations of the same pairs; those that any rater calls
+            not instance-exhaustive are left out.
+        rng: draws random pairs of raters.
+        n_repeats: how often.
+    """
+    by_id, scored = _select(raters)
+    _check((one[n].size_hw, m.rle) for one in by_id for n in scored for m in one[n].masks)
+    agreements = (
+        human.count_agreement(
+            [[m.rle for m in one[number].masks if not m.is_group] for one in by_id],
+            is_checked=True,
+        )
+        for number in scored
+    )
+    n_left_out = len(raters[0].pairs) - len(scored)
+    return human.score_human(agreements, rng, n_repeats=n_repeats, n_left_out=n_left_out)
+
+
+def _check(masks: Iterable[tuple[_Size, Rle]]) -> None:
+    """Raise unless every mask is sound and has the size given with it."""
+    rles: list[Rle] = []
+    for size_hw, rle in masks:
+        if rle.size_hw != size_hw:
+            raise InputError(f"masks: expected size {size_hw} as its picture, got {rle.size_hw}")
+        rles.append(rle)
+    check_all(rles)
+
+
 def _count_image(job: _ImageJob) -> PairCount:
     size_hw, gts, pred = job
     masks = [Rle(size_hw, counts) for counts in pred]
@@ -173,23 +227,34 @@ def eval_veval(gt: Path, pred: Path, *, processes: int | None = None) -> VevalSc
         FormatError: a file does not have the promised form.
     """
     truth = read_veval(gt)
-    return score_veval(truth, read_veval_predictions(pred, truth), processes=processes)
+    found = read_veval_predictions(pred, truth)
+    return score_veval(truth, found, processes=processes, is_checked=True)
 
 
 def score_veval(
-    truth: VevalSet, predictions: Iterable[VevalPrediction], *, processes: int | None = None
+    truth: VevalSet,
+    predictions: Iterable[VevalPrediction],
+    *,
+    processes: int | None = None,
+    is_checked: bool = False,
 ) -> VevalScore:
     """Score predicted masklets; see :func:`eval_veval`.
 
     cgF1 takes predictions from a score of 0.5, pHOTA those above it. A pair that was
     predicted without being asked for is one more negative. Group masklets are no objects
-    for cgF1, but are for pHOTA.
+    for cgF1, but are for pHOTA. ``is_checked`` as in :func:`score_saco`.
     """
+    sizes = {video.id: video.size_hw for video in truth.videos}
     guesses: dict[PairKey, list[VevalPrediction]] = defaultdict(list)
     for one in predictions:
+        if one.video_id not in sizes:
+            raise InputError(f"predictions: expected a video of the set, got {one.video_id}")
         guesses[one.key].append(one)
     objects = {pair.key: pair.masklets for pair in truth.pairs}
-    sizes = {video.id: video.size_hw for video in truth.videos}
+    if not is_checked:
+        tracks = [(key[0], one.rles) for key, found in objects.items() for one in found]
+        tracks += [(key[0], one.rles) for key, found in guesses.items() for one in found]
+        _check((sizes[number], rle) for number, rles in tracks for rle in rles if rle is not None)
     found: list[tuple[PairCount, HotaCount]] = []
     jobs: list[_VideoJob] = []
     for key in [*objects, *(key for key in guesses if key not in objects)]:

@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 
 from samnb import cli
-from samnb.exports.concept_scores import eval_saco, eval_veval, score_saco
-from samnb.types import InputError
+from samnb.exports.concept_scores import (
+    eval_saco,
+    eval_veval,
+    score_raters,
+    score_saco,
+    score_veval,
+)
+from samnb.exports.saco import SacoPrediction, read_raters
+from samnb.exports.veval import VevalPrediction, read_veval
+from samnb.types import FormatError, InputError, Rle
 from tests.exports.concept_samples import (
     annotation,
     guess,
@@ -17,7 +25,7 @@ from tests.exports.concept_samples import (
     veval,
 )
 from tests.metrics import concept_reference as slow
-from tests.metrics.concept_reference import span
+from tests.metrics.concept_reference import rle_span, span
 
 
 @pytest.fixture
@@ -276,3 +284,34 @@ def test_the_command_refuses_a_broken_file_in_one_line(put, capsys):
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "p.json: predictions[0]: segmentations: expected 3 entries, found 1" in err
+
+
+def test_raters_score_against_each_other(put):
+    a, b = rater(ONE, ONE, NONE, ONE), rater(ONE, span(50, 60), NONE, NONE)
+    b["images"][3]["is_instance_exhaustive"] = 0
+    a["annotations"].append(annotation(9, 3, span(20, 30), iscrowd=1))
+    raters = read_raters([put(a, "a.json"), put(b, "b.json")])
+    got = score_raters(raters, np.random.default_rng(0), n_repeats=3)
+    assert told(got.oracle) == (2, 0, 0, 1) and got.oracle.n_left_out == 1
+    assert got.oracle.tp == (1,) * 10 and got.random_cgf1 == pytest.approx(got.oracle.cgf1)
+
+
+def test_records_made_by_hand_are_checked_before_they_are_scored(put):
+    (truth,) = read_raters([put(rater(ONE), "a.json")])
+    for rle, error, words in [
+        (rle_span(0, 5, 50), InputError, r"expected size \(1, 100\) as its picture, got \(1, 50\)"),
+        (Rle((1, 100), "5"), FormatError, r"expected runs over 1 x 100"),
+    ]:
+        with pytest.raises(error, match=words):
+            score_saco([truth], [SacoPrediction(1, rle, 0.9)])
+    videos = read_veval(put(veval(), "v.json"))
+    bad = VevalPrediction(4, 3, (rle_span(0, 5, 50), None, None), 0.9)
+    with pytest.raises(InputError, match=r"got \(1, 50\)"):
+        score_veval(videos, [bad])
+    with pytest.raises(InputError, match="expected a video of the set, got 7"):
+        score_veval(videos, [VevalPrediction(7, 3, (), 0.9)])
+    (longer,) = read_raters([put(rater(ONE, ONE), "b.json")])
+    with pytest.raises(InputError, match="expected the same pairs, got none for 2"):
+        score_saco([longer, truth], [])
+    good = VevalPrediction(4, 3, (rle_span(60, 80),) * 3, 0.9)
+    assert score_veval(videos, [good]).phrases.tp == (1,) * 10
