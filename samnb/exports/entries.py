@@ -92,6 +92,13 @@ class Entry(Fields):
             value: the object.
             size_hw: the size it must have, if one is known.
         """
+        if (
+            size_hw is not None
+            and type(value) is dict
+            and value.get("size") == [*size_hw]
+            and type(value.get("counts")) is str
+        ):
+            return Rle(size_hw, value["counts"])
         size = value.get("size") if isinstance(value, dict) else None
         if (
             not isinstance(value, dict)

@@ -192,15 +192,10 @@ def _read_key(entry: Entry, videos: dict[int, VevalVideo]) -> PairKey:
 
 def _read_masks(entry: Entry, video: VevalVideo, check: MaskCheck) -> tuple[Rle | None, ...]:
     values = entry.sequence("segmentations", len(video.file_names))
-    size = list(video.size_hw)
-    masks: list[Rle | None] = []
-    for value in values:
-        if value is None:
-            masks.append(None)
-        elif type(value) is dict and value.get("size") == size and type(value.get("counts")) is str:
-            masks.append(Rle(video.size_hw, value["counts"]))
-        else:
-            masks.append(entry.as_rle("segmentations", value, video.size_hw))
+    masks = [
+        None if value is None else entry.as_rle("segmentations", value, video.size_hw)
+        for value in values
+    ]
     check.add((rle for rle in masks if rle is not None), entry, "segmentations")
     return tuple(masks)
 

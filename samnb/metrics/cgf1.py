@@ -100,11 +100,13 @@ def frame_ious(
         return ious, ious.sum(0)
     lefts, rights = [_dicts(m) for m in pred], [_dicts(m) for m in gt]
     pred_area, gt_area = _areas(lefts, n_frames), _areas(rights, n_frames)
-    # All masks of a frame meet at once; nothing meets where a side has no pixel at all.
-    for t in np.flatnonzero(pred_area.any(1) & gt_area.any(1)).tolist():
-        rows, cols = np.flatnonzero(pred_area[t]), np.flatnonzero(gt_area[t])
-        left, right = [lefts[i][t] for i in rows.tolist()], [rights[j][t] for j in cols.tolist()]
-        ious[t, rows[:, None], cols] = _coco.iou(left, right, [0] * len(right))
+    # All masks of a frame meet at once; those without a pixel meet nothing.
+    for t, (rows, cols) in enumerate(zip(_filled(pred_area), _filled(gt_area), strict=True)):
+        if rows and cols:
+            met = _coco.iou(
+                [lefts[i][t] for i in rows], [rights[j][t] for j in cols], [0] * len(cols)
+            )
+            ious[t, np.array(rows)[:, None], cols] = met
     # Areas are whole numbers, so intersections come back from the ratios exactly.
     whole = pred_area[:, :, None] + gt_area[:, None, :]
     both = np.rint(ious * whole / (1 + ious)).sum(0)
@@ -116,6 +118,11 @@ def frame_ious(
 
 def _dicts(rles: Sequence[Rle | None]) -> list[dict[str, object] | None]:
     return [None if r is None else {"size": r.size_hw, "counts": r.counts} for r in rles]
+
+
+def _filled(areas: Matrix) -> list[list[int]]:
+    """For each frame the masklets with at least one pixel."""
+    return [[i for i, pixels in enumerate(row) if pixels] for row in areas.tolist()]
 
 
 def _areas(masklets: Sequence[Sequence[dict[str, object] | None]], n_frames: int) -> Matrix:
