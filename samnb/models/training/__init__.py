@@ -1,0 +1,1 @@
+"""Training of the default model: teacher masks, distillation, memory, measurement."""

@@ -7,6 +7,7 @@ import ctypes
 import json
 import logging
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from samnb.models.training.distill import (
 from samnb.models.training.evaluate import evaluate_tracking
 from samnb.models.training.memory import MemorySettings, run_memory
 from samnb.models.training.mobilesam import init_mobile, load_checkpoint
+from samnb.models.training.team import join_team
 
 LARGE_SIZE = 448
 
@@ -99,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     mem.add_argument("--weights", type=Path, required=True, help="result of the distill stage")
     mem.add_argument("--footage", nargs="*", type=Path, default=[], help="videos as backgrounds")
     mem.add_argument("--minutes", type=float, default=MemorySettings.minutes)
+    mem.add_argument("--workers", type=int, default=2, help="single-threaded processes")
     mem.add_argument("--size", type=int, default=FAST_SIZE, help="image size in pixels")
 
     ev = stage("eval", _eval, "measure tracking on held-out clips and clicks on held-out pictures")
@@ -146,13 +149,27 @@ def _stocks(args: argparse.Namespace) -> tuple[Stock, Stock]:
 
 
 def _memory(args: argparse.Namespace) -> dict[str, Any]:
+    args.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = Path(folder) / "team"
+        torch.multiprocessing.spawn(_train_memory, (args, meeting), nprocs=args.workers)
+    _, held = _stocks(args)
+    model = build_mobile(args.size, weights=args.out / "memory.safetensors", predictor="base")
+    return evaluate_tracking(model, held, clips=6, length=24)
+
+
+def _train_memory(rank: int, args: argparse.Namespace, meeting: Path) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(1)
+    keep_memory()
+    team = join_team(rank, args.workers, meeting)
     stock, held = _stocks(args)
     logging.info("%d cut-outs, %d held out", len(stock.cutouts), len(held.cutouts))
     model = build_mobile(args.size, weights=args.weights, predictor="base")
     settings = MemorySettings(minutes=args.minutes, seed=args.seed)
     large = share_build(model, LARGE_SIZE)
-    run_memory(model, stock, held, settings, args.out, large=large, replay=stock.pictures)
-    return evaluate_tracking(model, held, clips=6, length=24)
+    replay = stock.pictures
+    run_memory(model, stock, held, settings, args.out, large=large, replay=replay, team=team)
 
 
 def _eval(args: argparse.Namespace) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from samnb.models.training.cutouts import Picture, TaughtPicture, shrink
 
 _CUTOUT_SIDE = 224
 # Below this share of the frame an object cannot be told from the grid of the mask decoder.
-MIN_VISIBLE = 0.0015
+MIN_VISIBLE = 0.003
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +143,7 @@ def _compose(stock: Stock, length: int, size: int, rng: np.random.Generator) -> 
         frames, masks = frames.flip(0), masks.flip(0)
     share = masks.float().mean((2, 3))
     # A sliver of a few pixels is neither here nor gone: call it gone.
-    masks = masks & (share > MIN_VISIBLE / 10)[:, :, None, None]
+    masks = masks & (share > MIN_VISIBLE / 15)[:, :, None, None]
     usable = torch.nonzero((share[0] > MIN_VISIBLE) & (share[0] < 0.6)).flatten()
     if len(usable) == 0:
         return None
@@ -171,7 +171,10 @@ def _background(
     planes = [torch.from_numpy(picture.image).permute(2, 0, 1).float() / 255]
     count = len(picture.objects)
     if count and rng.random() < 0.75:
-        pick = rng.permutation(count)[: int(rng.integers(1, 4))]
+        # Large things more often: people annotate persons, not buttons.
+        odds = np.sqrt(picture.objects.mean((1, 2)))
+        number = min(count, int(rng.integers(1, 4)))
+        pick = rng.choice(count, size=number, replace=False, p=odds / odds.sum())
         planes.append(torch.from_numpy(picture.objects[pick]).float())
     stack = torch.cat(planes)[None]
     # Shrink first: the warp samples single pixels and would alias.
@@ -268,7 +271,7 @@ def _path(
     speed = _log_uniform(rng, 0.004, 0.07)
     centre = rng.uniform(0.15, 0.85, 2) + _walk(rng, length, 2, speed)
     centre = 0.5 - np.abs(np.mod(centre + 0.5, 2.0) - 1.0) + 0.5  # bounce inside the frame
-    size = _log_uniform(rng, 0.1, 0.6) * np.exp(_walk(rng, length, 1, speed * 0.8)[:, 0])
+    size = _log_uniform(rng, 0.14, 0.75) * np.exp(_walk(rng, length, 1, speed * 0.8)[:, 0])
     if rng.random() < 0.3 and length > 3:
         centre = _leave(centre, size, length, rng)
     return _Layer(
@@ -367,7 +370,8 @@ def _draw(layer: _Layer, length: int, size: int) -> tuple[torch.Tensor, torch.Te
     if layer.wobble > 0:
         # A travelling wave bends the shape: limbs swing, cloth folds.
         time = torch.arange(length, dtype=torch.float32)[:, None, None] * 0.9 + layer.phase
-        u, v = u + layer.wobble * torch.sin(3 * v + time), v + layer.wobble * torch.sin(3 * u + time)
+        bend_u, bend_v = torch.sin(3 * v + time), torch.sin(3 * u + time)
+        u, v = u + layer.wobble * bend_u, v + layer.wobble * bend_v
     grid = torch.stack([u, v], -1)
     source = layer.rgba[None]
     target = max(8, int(float(layer.size.max()) * size))

@@ -92,14 +92,13 @@ def run_distill(
         for group in optimizer.param_groups:
             group["lr"] = settings.lr * cosine(run.share)
         optimizer.zero_grad()
-        model.image_encoder.train()
         loss = step_loss(builds[size], train, count, settings.prompts, rng)
         loss.backward()
         frozen.zero_grad()
         nn.utils.clip_grad_norm_(params, 1.0)
         optimizer.step()
         run.step += 1
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
         if run.step % 20 == 0:
             run.record({"loss": float(np.mean(losses[-20:]))})
         if run.step % settings.eval_every == 0:
@@ -138,8 +137,11 @@ def step_loss(
     *,
     frozen_eyes: bool = False,
 ) -> torch.Tensor:
-    """Loss of one step on `count` random pictures; `frozen_eyes` spares the encoder the gradient."""
+    """Loss of a step on `count` random pictures; `frozen_eyes` spares the encoder its gradient."""
     size = model.image_size
+    # Not for dropout (there is none): in evaluation mode timm caches attention biases, and with
+    # them the graph of the step before.
+    model.image_encoder.train(not frozen_eyes)
     picked = [pictures[int(i)] for i in rng.integers(len(pictures), size=count)]
     samples = [_sample(p, size, prompts, rng) for p in picked]
     with torch.set_grad_enabled(not frozen_eyes):
@@ -210,7 +212,8 @@ def _sample(picture: TaughtPicture, size: int, prompts: int, rng: Any) -> _Sampl
     index = np.nonzero(inside)[0]
     index = rng.permutation(index if len(index) else np.arange(len(picture.xy)))[:prompts]
     box = [int(left * width), int(top * height)]
-    box += [max(box[0] + 2, int((left + part) * width)), max(box[1] + 2, int((top + part) * height))]
+    box.append(max(box[0] + 2, int((left + part) * width)))
+    box.append(max(box[1] + 2, int((top + part) * height)))
     image = picture.image[box[1] : box[3], box[0] : box[2]]
     tensor = to_model_input(np.ascontiguousarray(image), size)
     tensor = tensor * float(rng.uniform(0.85, 1.15)) + float(rng.normal(0, 0.1))

@@ -23,7 +23,6 @@ from samnb.models.training import distill
 from samnb.models.training.clips import MIN_VISIBLE, Stock, compose_clip
 from samnb.models.training.common import Run, cosine, mask_iou, mask_loss
 from samnb.models.training.evaluate import evaluate_tracking
-from samnb.models.training.mobilesam import calibrate_memory
 from samnb.models.training.prompts import (
     Points,
     box_around,
@@ -31,11 +30,15 @@ from samnb.models.training.prompts import (
     correction_click,
     join,
 )
+from samnb.models.training.team import Team
 from samnb.models.training.tracking import EncodedClip, ObjectBatch, StepOutput, encode_clip
+from samnb.models.training.warmstart import start_from_mask_prompts
 
 log = logging.getLogger(__name__)
 
 _OLD_PARTS = ("sam_mask_decoder.", "sam_prompt_encoder.mask_downscaling.")
+# They write into SAM's features, whose standard deviation is 0.1: large steps would drown them.
+_CAREFUL_PARTS = (".self_attn.out_proj.", ".cross_attn_image.out_proj.", ".linear2.")
 _NEW_PARTS = (
     "memory_attention.",
     "memory_encoder.",
@@ -59,12 +62,12 @@ class MemorySettings:
     Attributes:
         minutes: length of the run.
         lengths: clip lengths of the curriculum, with `until` the share of the run that ends each.
-        objects: objects per step, about; they may come from several clips.
+        objects: objects per step and process, about; they may come from several clips.
         pool: clips kept encoded.
         uses: how often a clip is used on average.
         coarse_lr: greatest learning rate of the modules that start untrained.
-        fine_lr: greatest learning rate of the mask decoder.
-        large_share: share of steps on the larger build.
+        fine_lr: greatest learning rate of the mask decoder and of all that writes into features.
+        large_share: share of steps on the larger build, in the second half of the run.
         replay_every: steps between reminders of stage 1.
         seed: of every random choice.
         eval_every_s: seconds between evaluations.
@@ -72,12 +75,12 @@ class MemorySettings:
 
     minutes: float = 50.0
     lengths: tuple[int, ...] = (4, 6, 8)
-    until: tuple[float, ...] = (0.3, 0.65, 1.0)
-    objects: int = 4
+    until: tuple[float, ...] = (0.6, 0.9, 1.0)
+    objects: int = 3
     pool: int = 160
-    uses: float = 4.0
-    coarse_lr: float = 5e-4
-    fine_lr: float = 5e-5
+    uses: float = 8.0
+    coarse_lr: float = 3e-4
+    fine_lr: float = 1.5e-4
     large_share: float = 0.1
     replay_every: int = 10
     seed: int = 0
@@ -128,12 +131,13 @@ class ClipPool:
 
 
 def trainable(model: Any) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Freeze what stage 2 leaves alone; returns (untrained parts, mask decoder)."""
+    """Freeze what stage 2 leaves alone; returns (untrained parts, careful parts)."""
     new: list[nn.Parameter] = []
     old: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
-        is_new = name.startswith(_NEW_PARTS)
-        is_old = name.startswith(_OLD_PARTS) and not name.startswith(_FROZEN)
+        is_careful = name.startswith("memory_attention.") and any(p in name for p in _CAREFUL_PARTS)
+        is_new = name.startswith(_NEW_PARTS) and not is_careful
+        is_old = is_careful or (name.startswith(_OLD_PARTS) and not name.startswith(_FROZEN))
         parameter.requires_grad_(is_new or is_old)
         if is_new:
             new.append(parameter)
@@ -151,6 +155,7 @@ def run_memory(
     *,
     large: Any | None = None,
     replay: Sequence[Any] = (),
+    team: Team | None = None,
 ) -> Any:
     """Train the memory of `model` in place; returns it.
 
@@ -162,7 +167,9 @@ def run_memory(
         folder: gets `memory.csv`, `memory.ckpt.pt` and the newest `memory.safetensors`.
         large: a build of another size on the same parameters (`distill.share_build`).
         replay: taught pictures for the reminders of stage 1.
+        team: the processes that train together, by default this one alone.
     """
+    team = team if team is not None else Team()
     model.eval()
     new, old = trainable(model)
     optimizer = torch.optim.AdamW(
@@ -172,22 +179,23 @@ def run_memory(
     peaks = (settings.coarse_lr, settings.fine_lr)
     run = Run(folder, "memory", settings.minutes)
     resumed = run.resume(model, optimizer)
-    rng = np.random.default_rng([settings.seed, 1, run.step])
+    rng = np.random.default_rng([settings.seed, 1 + team.rank, run.step])
     longest = max(settings.lengths)
     pool = ClipPool(model, stock, settings.pool, longest)
     big = ClipPool(large, stock, max(4, settings.pool // 8), 4) if large is not None else None
     for _ in range(16):
         pool.add(rng)
     if not resumed:
-        sample = torch.cat([c.maps[-1][:1].float() for c in pool.clips])
-        run.record({"calibration_error": calibrate_memory(model, sample)})
-    next_eval = run.spent_s + settings.eval_every_s / 2
+        start_from_mask_prompts(model, pool.clips)
+    team.agree_on(model)
+    share = run.share
+    next_eval = run.spent_s + settings.eval_every_s
     recent: list[dict[str, float]] = []
-    while run.share < 1:
-        stage = next(i for i, u in enumerate(settings.until) if run.share <= u)
+    while share < 1:
+        stage = next(i for i, u in enumerate(settings.until) if share <= u)
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-            group["lr"] = peak * cosine(run.share)
-        use_big = big is not None and run.share > 0.15 and rng.random() < settings.large_share
+            group["lr"] = peak * cosine(share)
+        use_big = big is not None and share > 0.5 and rng.random() < settings.large_share
         source = big if use_big and big is not None else pool
         if len(source.clips) < 4 or rng.random() < 2 / settings.uses:
             source.add(rng)
@@ -199,22 +207,28 @@ def run_memory(
         total.backward()
         if replay and run.step % settings.replay_every == 0:
             distill.step_loss(model, replay, 2, 4, rng, frozen_eyes=True).backward()
+        share = team.average([*new, *old], run.share)
         nn.utils.clip_grad_norm_(new, 1.0)
         nn.utils.clip_grad_norm_(old, 1.0)
         optimizer.step()
         run.step += 1
         recent.append({k: float(v.detach()) for k, v in losses.items()})
+        if not team.is_lead:
+            continue
         if run.step % 20 == 0:
             run.record({k: float(np.mean([r[k] for r in recent])) for k in recent[0]})
             recent.clear()
+            run.save(model, optimizer)
         if run.spent_s > next_eval:
             next_eval = run.spent_s + settings.eval_every_s
-            run.save(model, optimizer)
-            scores = evaluate_tracking(model, held_out, clips=5, length=12, modes=("mask", "click1"))
+            scores = evaluate_tracking(
+                model, held_out, clips=5, length=12, modes=("mask", "click1")
+            )
             run.record({f"eval_{k}": v for k, v in scores.items()})
             _export(model, folder, run)
-    run.save(model, optimizer)
-    _export(model, folder, run)
+    if team.is_lead:
+        run.save(model, optimizer)
+        _export(model, folder, run)
     return model
 
 
@@ -234,7 +248,8 @@ def clip_losses(batch: ObjectBatch, rng: Any) -> dict[str, torch.Tensor]:
     last = batch.length - 1
     start = _first_prompt(batch, tally, rng)
     batch.keep(0, start, prompted=True)
-    both_ends = batch.length > 3 and rng.random() < 0.12 and bool(truth[last].flatten(1).any(1).all())
+    all_there = bool(truth[last].flatten(1).any(1).all())
+    both_ends = batch.length > 3 and rng.random() < 0.12 and all_there
     if both_ends:
         # After a correction, propagation also fills the frames between two prompted ones.
         end = batch.step(last, first=True, mask=truth[last][:, None].float())

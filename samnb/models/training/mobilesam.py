@@ -114,7 +114,7 @@ def _calm_memory(model: Any) -> None:
     """Let memory attention start near the identity on SAM's features.
 
     Its last normalisation rescales every token; 0.1 is the standard deviation of SAM's features.
-    `calibrate_memory` fits it better once there are pictures.
+    `warmstart` fits it better once there are clips.
     """
     model.memory_attention.norm.weight.fill_(0.1)
     model.memory_attention.norm.bias.zero_()
@@ -128,21 +128,22 @@ def _calm_memory(model: Any) -> None:
 
 
 @torch.no_grad()
-def calibrate_memory(model: Any, features: torch.Tensor) -> float:
-    """Fit the last normalisation of memory attention so that it returns SAM's features.
+def look_near(model: Any, strength: float = 2.0, wavelengths: int = 24) -> None:
+    """Let the first memory layer start by looking where it stands.
+
+    With random weights every place of every remembered frame gets the same attention, and it takes
+    hundreds of steps to find out that the same place a frame ago is worth more. Equal offsets in
+    queries and keys, on the quickly turning pairs of the rotary code only, make their product
+    fall with distance; what is remembered about a place then arrives at that place.
 
     Args:
         model: a model whose memory is untrained; changed in place.
-        features: (N, 256, h, w) image embeddings of real pictures.
-
-    Returns:
-        What is left of the features' variance as error, 0 for a perfect fit.
+        strength: size of the offset in each dimension.
+        wavelengths: number of rotary frequencies per axis that take part, highest first.
     """
-    y = features.flatten(2).permute(0, 2, 1).reshape(-1, features.shape[1])
-    norm = model.memory_attention.norm
-    z = torch.nn.functional.layer_norm(y, (y.shape[1],), eps=norm.eps)
-    centred = z - z.mean(0)
-    gain = (centred * (y - y.mean(0))).mean(0) / centred.square().mean(0).clamp_min(1e-6)
-    norm.weight.copy_(gain)
-    norm.bias.copy_(y.mean(0) - gain * z.mean(0))
-    return float((norm(y) - y).var() / y.var())
+    attention = model.memory_attention.layers[0].cross_attn_image
+    pairs = attention.internal_dim // attention.num_heads // 4
+    offset = torch.zeros(2, pairs, 2)
+    offset[:, :wavelengths] = strength
+    for projection in (attention.q_proj, attention.k_proj):
+        projection.bias.copy_(offset.flatten().to(projection.bias))

@@ -147,7 +147,8 @@ class ObjectBatch:
                 current_vision_pos_embeds=[self._position.expand(-1, self.size, -1)],
                 feat_sizes=[grid],
                 output_dict=self.bank,
-                num_frames=self.length,
+                # Pointer ages are scaled by this number: keep to the scale of long videos.
+                num_frames=max(self.length, model.max_obj_ptrs_in_encoder),
                 track_in_reverse=reverse,
             )
             single = points is not None and points[1].shape[1] == 1
