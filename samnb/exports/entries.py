@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -69,6 +70,10 @@ class Entry(Fields):
         value = self._data.get(key)
         return value if type(value) is str else self.text(key, optional=True) or ""
 
+    def table(self, key: str) -> Table:
+        """The objects of a long list."""
+        return Table(self.sequence(key), f"{self.source}: {key}")
+
     def flag(self, key: str, default: bool | None = None) -> bool:
         """A truth value, written as 0, 1, false or true."""
         value = self._data.get(key)
@@ -129,6 +134,94 @@ class Entry(Fields):
 def entries_of(values: Iterable[object], source: str) -> Iterator[Entry]:
     """The objects of a list; ``source`` names file and list."""
     return (Entry(value, f"{source}[{at}]") for at, value in enumerate(values))
+
+
+class Table:
+    """A long list of objects, read key by key instead of object by object.
+
+    What is plainly right is taken as it is; only when a column holds something else are
+    the entries asked one by one, which finds the words for the error.
+    """
+
+    def __init__(self, values: list[Any], source: str) -> None:
+        self._values, self._source = values, source
+        if not set(map(type, values)) <= {dict}:
+            for at in range(len(values)):
+                self.entry(at)
+
+    def entry(self, at: int) -> Entry:
+        """One of the objects."""
+        return Entry(self._values[at], f"{self._source}[{at}]")
+
+    def entries(self) -> Iterator[Entry]:
+        """All objects."""
+        return map(self.entry, range(len(self._values)))
+
+    def column(self, key: str) -> list[Any]:
+        """What stands under a key, unchecked; None where it is missing."""
+        return [value.get(key) for value in self._values]
+
+    def integers(self, key: str) -> list[int]:
+        """Whole numbers."""
+        found = self.column(key)
+        return found if _is_all(found, int) else [e.integer(key) for e in self.entries()]
+
+    def numbers(self, key: str) -> list[float]:
+        """Finite numbers."""
+        found = self.column(key)
+        if _is_all(found, float) and all(map(math.isfinite, found)):
+            return found
+        return [e.number(key) for e in self.entries()]
+
+    def labels(self, key: str) -> list[str]:
+        """Strings; empty ones where the key is missing or null."""
+        found = self.column(key)
+        return found if _is_all(found, str) else [e.label(key) for e in self.entries()]
+
+    def flags(self, key: str, default: bool | None = None) -> list[bool]:
+        """Truth values."""
+        found = self.column(key)
+        if _is_all(found, int) and set(found) <= {0, 1}:
+            return [value == 1 for value in found]
+        return [e.flag(key, default) for e in self.entries()]
+
+    def unique(self, key: str = "id") -> list[int]:
+        """Whole numbers, none of them twice."""
+        found = self.integers(key)
+        if len(set(found)) < len(found):
+            numbers = Numbers()
+            return [numbers.take(entry, key) for entry in self.entries()]
+        return found
+
+    def sizes_hw(self) -> list[tuple[int, int]]:
+        """Height and width of each object in pixels."""
+        found = list(zip(self.integers("height"), self.integers("width"), strict=True))
+        is_sound = all(height > 0 and width > 0 for height, width in found)
+        return found if is_sound else [e.size_hw() for e in self.entries()]
+
+    def rles(self, key: str, sizes_hw: Iterable[tuple[int, int] | None]) -> list[Rle]:
+        """Masks, each of the size given for it unless that is None; all checked."""
+        found: list[Rle] = []
+        for at, (value, size_hw) in enumerate(zip(self.column(key), sizes_hw, strict=True)):
+            if (
+                size_hw is not None
+                and type(value) is dict
+                and value.get("size") == [*size_hw]
+                and type(value.get("counts")) is str
+            ):
+                found.append(Rle(size_hw, value["counts"]))
+            else:
+                entry = self.entry(at)
+                found.append(entry.as_rle(key, entry.value(key), size_hw))
+        fault = find_unsound(found)
+        if fault is not None:
+            entry = self.entry(fault[0])
+            raise FormatError(f"{entry.source}: {key}: {fault[1]}") from fault[1]
+        return found
+
+
+def _is_all(values: list[Any], kind: type) -> bool:
+    return set(map(type, values)) <= {kind}
 
 
 class MaskCheck:

@@ -10,7 +10,7 @@ as a share of its pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,9 +19,8 @@ import numpy as np
 
 from samnb.exports.entries import (
     Entry,
-    MaskCheck,
     Numbers,
-    entries_of,
+    Table,
     load_json,
     no_collection,
     save_json,
@@ -117,49 +116,51 @@ def read_saco(path: Path) -> SacoSet:
     root = Entry(load_json(Path(path)), str(path))
     categories = read_categories(root)
     known = {number for number, _ in categories}
-    numbers = Numbers()
-    images = [(numbers.take(entry), entry) for entry in root.entries("images")]
-    sizes = {number: entry.size_hw() for number, entry in images}
-    masks: dict[int, list[SacoMask]] = {number: [] for number in sizes}
-    numbers, check = Numbers(), MaskCheck()
-    for entry in root.entries("annotations"):
-        pair_id, category_id = entry.integer("image_id"), entry.integer("category_id")
-        if pair_id not in masks:
-            raise entry.error("image_id", "the id of an entry of images")
-        if category_id not in known:
-            raise entry.error("category_id", "the id of an entry of categories")
-        rle = entry.as_rle("segmentation", entry.value("segmentation"), sizes[pair_id])
-        check.add([rle], entry, "segmentation")
-        masks[pair_id].append(
-            SacoMask(
-                rle=rle,
-                is_group=entry.flag("iscrowd", False),
-                source=entry.label("source"),
-                id=numbers.take(entry),
-                category_id=category_id,
-            )
-        )
-    check.run()
-    pairs = (
-        SacoPair(
-            id=number,
-            file_name=entry.label("file_name"),
-            phrase=entry.label("text_input"),
-            size_hw=sizes[number],
-            masks=tuple(masks[number]),
-            queried_category=_text(entry, "queried_category"),
-            is_instance_exhaustive=entry.flag("is_instance_exhaustive"),
-            is_pixel_exhaustive=entry.flag("is_pixel_exhaustive", True),
-        )
-        for number, entry in images
+    images, annotations = root.table("images"), root.table("annotations")
+    pair_ids, sizes_hw = images.unique(), images.sizes_hw()
+    sizes = dict(zip(pair_ids, sizes_hw, strict=True))
+    targets, kinds = annotations.integers("image_id"), annotations.integers("category_id")
+    _refuse_strangers(annotations, "image_id", targets, sizes.keys(), "images")
+    _refuse_strangers(annotations, "category_id", kinds, known, "categories")
+    found = map(
+        SacoMask,
+        annotations.rles("segmentation", map(sizes.__getitem__, targets)),
+        annotations.flags("iscrowd", False),
+        annotations.labels("source"),
+        annotations.unique(),
+        kinds,
+    )
+    masks: dict[int, list[SacoMask]] = {}
+    for pair_id, mask in zip(targets, found, strict=True):
+        masks.setdefault(pair_id, []).append(mask)
+    pairs = map(
+        SacoPair,
+        pair_ids,
+        images.labels("file_name"),
+        images.labels("text_input"),
+        sizes_hw,
+        [tuple(masks.get(number, ())) for number in pair_ids],
+        _texts(images, "queried_category"),
+        images.flags("is_instance_exhaustive"),
+        images.flags("is_pixel_exhaustive", True),
     )
     return SacoSet(tuple(pairs), categories, read_info(root))
 
 
-def _text(entry: Entry, key: str) -> str:
+def _refuse_strangers(
+    table: Table, key: str, values: list[int], known: Collection[int], where: str
+) -> None:
+    if not set(values) <= set(known):
+        at = next(at for at, value in enumerate(values) if value not in known)
+        raise table.entry(at).error(key, f"the id of an entry of {where}")
+
+
+def _texts(table: Table, key: str) -> list[str]:
     # The released files hold numbers as text here; plain numbers are taken as well.
-    value = entry.value(key, None)
-    return str(value) if type(value) is int else entry.label(key)
+    found = table.column(key)
+    if {type(value) for value in found} == {int}:
+        return [str(value) for value in found]
+    return table.labels(key)
 
 
 def read_categories(root: Entry) -> tuple[tuple[int, str], ...]:
@@ -306,16 +307,17 @@ def read_saco_predictions(path: Path, truth: SacoSet) -> tuple[SacoPrediction, .
     if not isinstance(data, list):
         raise FormatError(f"{path}: expected a list of predictions, found {type(data).__name__}")
     sizes = {pair.id: pair.size_hw for pair in truth.pairs}
-    check = MaskCheck()
-    found: list[SacoPrediction] = []
-    for entry in entries_of(data, f"{path}: predictions"):
-        pair_id = entry.integer("image_id")
-        rle = entry.as_rle("segmentation", entry.value("segmentation"), sizes.get(pair_id))
-        check.add([rle], entry, "segmentation")
-        score, category_id = entry.number("score"), entry.integer("category_id")
-        found.append(SacoPrediction(pair_id, rle, score, category_id))
-    check.run()
-    return tuple(found)
+    table = Table(data, f"{path}: predictions")
+    pair_ids = table.integers("image_id")
+    return tuple(
+        map(
+            SacoPrediction,
+            pair_ids,
+            table.rles("segmentation", map(sizes.get, pair_ids)),
+            table.numbers("score"),
+            table.integers("category_id"),
+        )
+    )
 
 
 def write_saco_predictions(
