@@ -1,20 +1,7 @@
 // A transparent listener over an ipycanvas. It sends gestures to Python in fractions of its
 // own size, one message per stroke, and draws only what must feel immediate: the stroke in
 // progress, the box preview, the brush ring and an echo of the last click.
-const TEXT = "input:not([type=checkbox]):not([type=range]):not([type=button]),textarea,select,[contenteditable=true]";
 const CLICK_PX = 5; // movement below this, in CSS pixels, is a click
-
-function chord(e) {
-  let key = e.key;
-  if (key.length === 1) {
-    if (key > "~" && /^Key[A-Z]$/.test(e.code)) key = e.code[3]; // other scripts: by position
-    key = key.toLowerCase();
-  }
-  const isSign = key.length === 1 && !/[a-z ]/.test(key); // "?" already carries its Shift
-  const isAltGr = e.getModifierState("AltGraph");
-  return (!isAltGr && (e.ctrlKey || e.metaKey) ? "Ctrl+" : "") +
-    (!isAltGr && e.altKey ? "Alt+" : "") + (e.shiftKey && !isSign ? "Shift+" : "") + key;
-}
 
 function render({ model, el }) {
   el.classList.add("samnb-surface");
@@ -28,7 +15,8 @@ function render({ model, el }) {
     target.addEventListener(name, fn, options);
     cleanups.push(() => target.removeEventListener(name, fn, options));
   };
-  let root = el, stroke = null, hover = null, hasSpace = false, isTabFree = false, pending = {}, pinch = null;
+  const held = { hasSpace: false, isTabFree: false };
+  let root = el, stroke = null, hover = null, pending = {}, pinch = null;
 
   const flush = () => { const all = Object.values(pending); pending = {}; for (const m of all) model.send(m); };
   const later = (msg, merge) => { // coalesce: at most one message of a kind per screen frame
@@ -74,16 +62,17 @@ function render({ model, el }) {
       }
     }
     if (hover && isBrush()) for (const [style, r] of [["#000", radius + 1], ["#fff", radius]]) {
-      pen.strokeStyle = style; pen.lineWidth = 1; pen.beginPath(); pen.arc(...px(hover), Math.max(r, 1), 0, 7); pen.stroke();
+      pen.strokeStyle = style; pen.lineWidth = 1;
+      pen.beginPath(); pen.arc(...px(hover), Math.max(r, 1), 0, 7); pen.stroke();
     }
   }
 
   on(el, "pointerdown", (e) => {
-    e.preventDefault(); el.focus({ preventScroll: true }); isTabFree = false;
+    e.preventDefault(); el.focus({ preventScroll: true }); held.isTabFree = false;
     el.setPointerCapture(e.pointerId); pointers.set(e.pointerId, at(e));
     if (pointers.size === 2) { stroke = null; pinch = null; return; }
     stroke = { uv: [at(e)], from: [e.clientX, e.clientY], button: e.button, isFar: false,
-      isPan: !get("is_live") && (e.button === 1 || hasSpace || e.shiftKey),
+      isPan: !get("is_live") && (e.button === 1 || held.hasSpace || e.shiftKey),
       isErase: get("tool") === "eraser" || e.button === 2 || (e.buttons & 32) > 0 };
     if (get("is_live")) later({ kind: "drag", uv: at(e) });
     draw();
@@ -92,7 +81,8 @@ function render({ model, el }) {
     hover = at(e);
     if (pointers.has(e.pointerId)) pointers.set(e.pointerId, hover);
     if (pointers.size === 2) { // two fingers: pan and pinch
-      const [[a, b], [c, d]] = [...pointers.values()], mid = [(a + c) / 2, (b + d) / 2], gap = Math.hypot(a - c, b - d);
+      const [[a, b], [c, d]] = [...pointers.values()], mid = [(a + c) / 2, (b + d) / 2];
+      const gap = Math.hypot(a - c, b - d);
       if (pinch) view(mid, gap / pinch.gap, mid[0] - pinch.mid[0], mid[1] - pinch.mid[1]);
       pinch = { mid, gap };
     } else if (stroke && stroke.isPan) {
@@ -110,7 +100,9 @@ function render({ model, el }) {
     if (!isCancelled && !get("is_live") && !(isPan && (isFar || button === 1))) // echo stays until Python has drawn
       now({ kind: "stroke", uv: isFar ? uv : [uv[0]], is_click: !isFar, button, is_erase: isErase, ...mods(e) });
     else if (get("is_live")) now({ kind: "drop", uv: at(e), is_click: !isFar });
-    if (isCancelled || isPan) stroke = null; else { const mine = stroke; setTimeout(() => { if (stroke === mine) { stroke = null; draw(); } }, 1500); }
+    const mine = stroke;
+    if (isCancelled || isPan) stroke = null;
+    else setTimeout(() => { if (stroke === mine) { stroke = null; draw(); } }, 1500);
     draw();
   };
   on(el, "pointerup", (e) => release(e, false));
@@ -123,59 +115,21 @@ function render({ model, el }) {
     view(at(e), Math.exp(-e.deltaY * (e.deltaMode ? 0.05 : 0.0015) * (e.ctrlKey ? 4 : 1)));
   }, { passive: false });
 
-  function onKey(e) {
-    const isText = e.target.closest(TEXT);
-    if (isText) { if (e.key === "Escape" || (e.key === "Enter" && isText.tagName === "INPUT")) setTimeout(() => el.focus()); return; }
-    const isOnSurface = e.target === el || e.target === root;
-    if (!isOnSurface && (e.key === "Tab" || (e.target.closest("button") && /^(Enter| )$/.test(e.key)) ||
-      (e.target.closest("[role=slider]") && /^(Arrow|Home|End|Page)/.test(e.key)))) return;
-    if (e.key === "Tab" && isTabFree) return; // Esc, then Tab leaves: no keyboard trap
-    isTabFree = e.key === "Escape" || (isTabFree && e.key === "Shift");
-    const key = chord(e);
-    if (!get("chords").includes(key)) return;
-    e.preventDefault(); e.stopPropagation();
-    if (key === " ") { hasSpace = true; return; } // told apart on release: tap or pan
-    if (!e.repeat) now({ kind: "key", key });
-    else if (get("repeats").includes(key)) later({ kind: "key", key });
-  }
-  function onKeyUp(e) {
-    if (e.key !== " " || !hasSpace) return;
-    hasSpace = false;
-    if (!stroke || !stroke.isPan) now({ kind: "key", key: " " });
-  }
-  function attach() { // only now is the studio around us in the page
-    root = el.closest("." + get("root_class")) || el;
-    if (!get("has_keys")) return;
-    // JupyterLab looks for a shortcut on the focused element first and for the mark only while
-    // it climbs from there: so every element that gets the focus is marked, not the root alone,
-    // and no key leaves the root.
-    const mark = (node) => node.setAttribute("data-lm-suppress-shortcuts", "true");
-    mark(root); mark(el);
-    root.setAttribute("data-jp-suppress-context-menu", "true");
-    if (root !== el) root.tabIndex = -1;
-    on(root, "focusin", (e) => mark(e.target), true);
-    on(root, "keydown", onKey, true);
-    on(root, "keydown", (e) => e.stopPropagation());
-    on(root, "keyup", onKeyUp, true);
-    on(root, "pointerdown", (e) => { // after a button or slider the keys belong to the picture again
-      if (e.target.closest(TEXT)) return;
-      window.addEventListener("pointerup", () => setTimeout(() => {
-        if (!document.activeElement?.closest(TEXT)) el.focus({ preventScroll: true });
-      }), { once: true });
-    }, true);
-  }
   let isAttached = false;
   const me = Math.random().toString(36).slice(2);
   const measure = () => {
     if (!el.isConnected || !el.clientWidth) return;
-    if (!isAttached) { isAttached = true; attach(); }
+    if (!isAttached) { // only now is the studio around us in the page
+      isAttached = true;
+      root = el.closest("." + get("root_class")) || el;
+      if (get("has_keys")) guardKeys(root, el, held, { on, get, now, later, isPanning: () => stroke?.isPan });
+    }
     draw();
     const [r, g, b] = getComputedStyle(el).color.match(/[\d.]+/g).map(Number); // light text: dark theme
     later({ kind: "size", width: el.clientWidth, ratio: window.devicePixelRatio || 1, is_dark: r + g + b > 382,
       room: window.innerHeight, view: me });
     if (get("greeted") !== me && el.isConnected) setTimeout(() => get("greeted") !== me && measure(), 700); // lost while the page loaded
   };
-  on(window, "blur", () => { hasSpace = false; });
   const observer = new ResizeObserver(measure), themes = new MutationObserver(() => setTimeout(measure, 300));
   observer.observe(el);
   themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
@@ -184,6 +138,10 @@ function render({ model, el }) {
   model.on("change:tick", onTick);
   model.on("change:tool change:radius change:colour change:is_negative change:is_busy", onTool);
   onTool();
-  return () => { observer.disconnect(); themes.disconnect(); model.off("change:tick", onTick); model.off(null, onTool); for (const fn of cleanups) fn(); };
+  return () => {
+    observer.disconnect(); themes.disconnect();
+    model.off("change:tick", onTick); model.off(null, onTool);
+    for (const fn of cleanups) fn();
+  };
 }
 export default { render };

@@ -154,7 +154,7 @@ class Surface(anywidget.AnyWidget):
         tick: raise it after drawing; the browser drops its preview and answers.
     """
 
-    _esm = _HERE / "surface.js"
+    _esm = "\n".join((_HERE / name).read_text("utf-8") for name in ("keyboard.js", "surface.js"))
     _css = _HERE / "studio.css"
     tool = traitlets.Unicode("click").tag(sync=True)
     radius = traitlets.Float(0.01).tag(sync=True)
