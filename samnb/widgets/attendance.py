@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
+from samnb.engine.state import ProjectState
 from samnb.widgets.edits import Edits
 from samnb.widgets.jobs import Later, Runner
 
@@ -13,6 +14,17 @@ POLL_S: Final = 2.0
 """How often the log is asked for what others wrote."""
 Seen: TypeAlias = tuple[str | None, str | None, int]
 """Medium, object and frame on the screen."""
+
+
+def last_seen(state: ProjectState, worker_id: str) -> Seen:
+    """Where a worker left off, or the start of the first medium. An object that is gone
+    since then is not chosen again."""
+    cursor = state.cursors.get(worker_id)
+    if cursor is None or cursor.media_id not in state.media:
+        return next(iter(state.media), None), None, 0
+    item = state.items.get(cursor.item_id or "")
+    item_id = None if item is None or item.is_deleted else item.item.id
+    return cursor.media_id, item_id, cursor.frame_idx
 
 
 class Attendance:

@@ -11,18 +11,19 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from samnb.engine.flow import label
 from samnb.engine.session import Session
 from samnb.engine.state import ItemState
-from samnb.types import SamnbError, Step, Worker
+from samnb.types import SamnbError, Worker
 from samnb.widgets import intents as wants
-from samnb.widgets.attendance import Attendance
-from samnb.widgets.camera import Camera, window_for
+from samnb.widgets.attendance import Attendance, last_seen
 from samnb.widgets.edits import Edits
 from samnb.widgets.intents import Gesture, Intent, Tool, View
 from samnb.widgets.jobs import Later, RunnerFactory, Thread, Work, after
 from samnb.widgets.keys import Desk
+from samnb.widgets.permits import refuse
 from samnb.widgets.player import Player
 from samnb.widgets.projector import Projector
 from samnb.widgets.reviewing import Reviewing
@@ -30,7 +31,8 @@ from samnb.widgets.scene import Scene, build
 from samnb.widgets.snapshots import Banner, StudioSnapshot
 from samnb.widgets.stage import to_gesture
 from samnb.widgets.surface import Acked, KeyPressed, Sized, StrokeMade, SurfaceEvent, ViewMoved
-from samnb.widgets.tools import nearest, press, reduce
+from samnb.widgets.tools import begin_to_play, nearest, play_on, press, reduce
+from samnb.widgets.viewport import Viewport
 
 _log = logging.getLogger("samnb.widgets")
 
@@ -41,7 +43,7 @@ class Controller:
     Args:
         session: the worker's session.
         show: takes every new snapshot, on the page thread.
-        take_note: returns the verifier's note and empties the field.
+        read_note: returns the verifier's note.
         runners: makes the page thread and its helpers.
         later: calls work after a delay.
         clock: seconds, monotonic; for speed and time spent.
@@ -53,14 +55,14 @@ class Controller:
         session: Session,
         show: Callable[[StudioSnapshot], None],
         *,
-        take_note: Callable[[], str] = str,
+        read_note: Callable[[], str] = str,
         runners: RunnerFactory = Thread,
         later: Later = after,
         clock: Callable[[], float] = time.monotonic,
         max_height: int = 560,
     ) -> None:
         self.session = session
-        self._show, self._take_note, self._tallest = show, take_note, max_height
+        self._show, self._read_note = show, read_note
         self.page = runners("samnb-page", self.fail)
         make = [runners(f"samnb-{name}", self._fail_from_afar) for name in ("edits", "track")]
         self.edits = Edits(session, self.page, make[0], make[1], self.tell, self.refresh, clock)
@@ -70,10 +72,8 @@ class Controller:
         self._attendance = Attendance(self.edits, self.page, later)
         self._player = Player(self._play_on, self.page, later, clock)
         self.view = View()
-        self.camera: Camera | None = None
+        self.viewport = Viewport(max_height)
         self.media_id: str | None = None
-        self.is_only_chosen = False
-        self._width, self._ratio, self._room = 640, 1.0, max_height
         self._banner: Banner | None = None
         self._hidden: frozenset[str] = frozenset()
         self._deleted: tuple[str, int] | None = None
@@ -119,10 +119,11 @@ class Controller:
         """Show a medium, at the object and frame given or at its start."""
         frames: tuple[int, ...] = ()
         size_hw = (0, 0)
-        self.media_id, self.camera = media_id, None
+        self.media_id = media_id
+        self.viewport.open(None)
         if media_id is not None:
             size_hw = self.session.media(media_id).size_hw
-            self.camera = Camera.fitted(self._window(size_hw), size_hw)
+            self.viewport.open(size_hw)
             frames = self.session.annotation_frames(media_id)
             items = self.session.state.items_of(media_id)
             if item_id is None and items:
@@ -146,7 +147,8 @@ class Controller:
         if desk is Desk.VERIFY:
             self._review(self._reviewing.take())
         else:
-            self.open_media(self.media_id or self._first_media(), self.view.item_id)
+            media_id = self.media_id or next(iter(self.session.state.media), None)
+            self.open_media(media_id, self.view.item_id)
 
     def set_worker(self, name: str) -> None:
         """Go on as somebody else, on the same project."""
@@ -190,6 +192,14 @@ class Controller:
         """Draw masks fainter or stronger."""
         self.view = replace(self.view, opacity=opacity)
 
+    def set_scope(self, is_only_chosen: bool) -> None:
+        """Propagate the chosen object alone, or all."""
+        self.view = replace(self.view, is_only_chosen=is_only_chosen)
+
+    def set_new_phase(self, number: int) -> None:
+        """Annotate new objects in another of the three phases."""
+        self.view = replace(self.view, new_phase=number)
+
     def reopen(self) -> None:
         """Take the chosen object back to tracking."""
         if self.view.item_id is not None:
@@ -217,18 +227,15 @@ class Controller:
     def _take(self, event: SurfaceEvent) -> None:
         if isinstance(event, KeyPressed):
             self._reduce(press(self.view, event.key))
-        elif isinstance(event, StrokeMade) and self.camera is not None:
-            gesture = to_gesture(event, self.camera)
+        elif isinstance(event, StrokeMade) and self.viewport.camera is not None:
+            gesture = to_gesture(event, self.viewport.camera)
             if gesture is not None:
                 self._reduce(reduce(self.view, gesture))
-        elif isinstance(event, ViewMoved) and self.camera is not None:
-            self.camera = self.camera.zoomed(event.factor, event.uv).moved(event.duv)
+        elif isinstance(event, ViewMoved):
+            self.viewport.move(event)
             self.refresh()
         elif isinstance(event, Sized):
-            self._width, self._ratio = max(event.width, 200), min(event.ratio, 2.0)
-            self._room = min(self._tallest, max(round(event.room * 0.55), 280))
-            if self.camera is not None:
-                self.camera = self.camera.resized(self._window(self.camera.size_hw))
+            self.viewport.resize(event)
             self.refresh()
         elif isinstance(event, Acked):
             self._player.acked()
@@ -238,7 +245,14 @@ class Controller:
         if intent is not None:
             if not isinstance(intent, wants.GoTo | wants.Zoom | wants.Play):
                 self._banner = None
-            self._carry_out(intent)
+            refusal = refuse(intent, self.view, self._items())
+            if refusal is None:
+                self._carry_out(intent)
+            else:
+                self._banner = Banner(refusal.text)
+                if refusal.can_reopen:
+                    reopen = partial(self.do, self.reopen)
+                    self._banner = Banner(refusal.text, offer="Reopen it", act=reopen)
         self.refresh()
 
     def _carry_out(self, intent: Intent) -> None:
@@ -248,27 +262,25 @@ class Controller:
                 self.view = replace(self.view, frame_idx=frame_idx)
             case wants.SelectObject(item_id):
                 self.view = replace(self.view, item_id=item_id)
-            case wants.Zoom(factor) if self.camera is not None:
-                self.camera = self.camera.zoomed(factor)  # 0 ends at the whole picture
+            case wants.Zoom(factor):
+                self.viewport.zoom(factor)
             case wants.Play(is_playing):
                 self._play(is_playing)
             case wants.Say(text):
                 self._banner = Banner(text)
             case wants.SetPrompts(item_id, frame_idx, prompts):
-                if self._may_predict(item_id):
-                    edits.set_prompts(item_id or self._new_object(), frame_idx, prompts)
+                edits.set_prompts(item_id or self._new_object(), frame_idx, prompts)
             case wants.PaintStroke(item_id, frame_idx, stroke):
-                if self._may_edit(item_id):
-                    edits.paint(item_id or self._new_object(), frame_idx, stroke)
+                edits.paint(item_id or self._new_object(), frame_idx, stroke)
             case wants.MarkAbsent(absent_id, frame_idx):
-                if self._may_edit(absent_id):
-                    edits.run(lambda: session.mark_absent(absent_id, frame_idx))
+                edits.run(lambda: session.mark_absent(absent_id, frame_idx))
             case wants.ClearFrame(clear_id, frame_idx):
-                if self._may_edit(clear_id):
-                    edits.run(lambda: session.clear_frame(clear_id, frame_idx))
+                edits.run(lambda: session.clear_frame(clear_id, frame_idx))
             case wants.Undo(item_id, frame_idx):
                 if self._deleted is not None:
                     self._undelete()
+                elif item_id is None:
+                    self._banner = Banner("Choose or make an object first")
                 else:
                     edits.undo(item_id, frame_idx, is_redo=False)
             case wants.Redo(item_id, frame_idx):
@@ -276,7 +288,7 @@ class Controller:
             case wants.NewObject():
                 self._new_object()
             case wants.Propagate(start, stop) if self.media_id is not None:
-                chosen = self.view.item_id if self.is_only_chosen else None
+                chosen = self.view.item_id if self.view.is_only_chosen else None
                 edits.propagate(self.media_id, [chosen] if chosen else None, start, stop)
             case wants.Cancel():
                 if not edits.cancel() and self.view.is_playing:
@@ -284,33 +296,16 @@ class Controller:
             case wants.Submit(item_id):
                 edits.submit(item_id, label(session.item(item_id).item))
             case wants.Judge(_, kind):
-                self._review(self._reviewing.judge(kind, self._take_note(), self.view.frame_idx))
+                self._review(self._reviewing.judge(kind, self._read_note(), self.view.frame_idx))
             case wants.Skip():
                 self._review(self._reviewing.skip())
         if not isinstance(intent, wants.GoTo | wants.Play | wants.Zoom | wants.Say):
             self._deleted = None
 
-    def _may_edit(self, item_id: str | None) -> bool:
-        if self.media_id is None:
-            return False
-        if item_id is None or self.session.item(item_id).step is Step.TRACK:
-            return True
-        name = label(self.session.item(item_id).item)
-        self._banner = Banner(
-            f"{name} was handed in already", "info", "Reopen it", lambda: self.do(self.reopen)
-        )
-        return False
-
-    def _may_predict(self, item_id: str | None) -> bool:
-        if self.edits.is_running:
-            self._banner = Banner("The model is following objects. Esc stops it; the brush works")
-            return False
-        return self._may_edit(item_id)
-
     def _new_object(self) -> str:
         if self.media_id is None:
             raise SamnbError("add a video or an image first")
-        item = self.session.add_item(self.media_id)
+        item = self.session.add_item(self.media_id, phase=self.view.new_phase)
         self.view = replace(self.view, item_id=item.id, prompts=())
         return item.id
 
@@ -324,10 +319,7 @@ class Controller:
     # -- page thread: playing, reviewing, restoring -------------------------------------
 
     def _play(self, is_playing: bool) -> None:
-        view = self.view
-        is_at_end = bool(view.frames) and view.frame_idx >= view.frames[-1]
-        start = view.frames[0] if is_playing and is_at_end else view.frame_idx
-        self.view = replace(view, is_playing=is_playing, frame_idx=start)
+        self.view = begin_to_play(self.view, is_playing)
         if is_playing:
             project = self.session.state.project
             self._player.rate_fps = project.annotation_fps if project else 6.0
@@ -336,11 +328,7 @@ class Controller:
             self._player.stop()
 
     def _play_on(self) -> bool:
-        view = self.view
-        at = nearest(view.frames, view.frame_idx) + 1
-        is_more = at < len(view.frames)
-        goal = view.frames[at] if is_more else view.frame_idx
-        self.view = replace(view, frame_idx=goal, is_playing=is_more and at + 1 < len(view.frames))
+        self.view = play_on(self.view)
         self.refresh()
         return self.view.is_playing
 
@@ -351,23 +339,11 @@ class Controller:
             self.open_media(item.item.media_id, item.item.id)
 
     def _restore(self) -> None:
-        cursor = self.session.state.cursors.get(self.session.worker.id)
-        if cursor is None or cursor.media_id not in self.session.state.media:
-            self.open_media(self._first_media())
-        else:
-            item = self.session.state.items.get(cursor.item_id or "")
-            chosen = None if item is None or item.is_deleted else item.item.id
-            self.open_media(cursor.media_id, chosen, cursor.frame_idx)
+        self.open_media(*last_seen(self.session.state, self.session.worker.id))
         self.refresh()
-
-    def _first_media(self) -> str | None:
-        return next(iter(self.session.state.media), None)
 
     def _log_grew(self) -> None:
         self.page.post_latest("log", self.refresh)
-
-    def _window(self, size_hw: tuple[int, int]) -> tuple[int, int]:
-        return window_for(self._width, size_hw, self._room)
 
     def _fail_from_afar(self, error: BaseException) -> None:
         self.page.post(lambda: self.fail(error))
@@ -381,11 +357,12 @@ class Controller:
             media_id=self.media_id,
             items=self._items(),
             hidden=self._hidden,
-            camera=self.camera,
-            ratio=self._ratio,
+            camera=self.viewport.camera,
+            ratio=self.viewport.ratio,
             edits=self.edits,
             projector=self._projector,
             banner=self._banner,
+            has_deleted=self._deleted is not None,
         )
         self.view, snapshot = build(scene, self.view)
         self._show(snapshot)

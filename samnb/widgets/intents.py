@@ -37,6 +37,8 @@ class View:
         reach: distance in media pixels within which a click hits a point.
         size_hw: height and width of the medium in pixels.
         is_running: a propagation is under way.
+        is_only_chosen: propagate the chosen object alone.
+        new_phase: annotation phase of the next new object.
     """
 
     desk: Desk = Desk.ANNOTATE
@@ -48,6 +50,8 @@ class View:
     is_help_open: bool = False
     is_playing: bool = False
     is_running: bool = False
+    is_only_chosen: bool = False
+    new_phase: int = 3
     item_id: str | None = None
     frame_idx: int = 0
     frames: tuple[int, ...] = ()
@@ -128,9 +132,10 @@ class ClearFrame:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """Take back the newest change that reaches this frame of the object."""
+    """Take back the newest change that reaches this frame of the object, or the deletion
+    just made; after that no object may be chosen."""
 
-    item_id: str
+    item_id: str | None
     frame_idx: int
 
 

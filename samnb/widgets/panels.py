@@ -9,11 +9,12 @@ from itertools import groupby
 
 import ipywidgets
 
+from samnb.engine.phases import PHASES
 from samnb.widgets.buttons import action_button
 from samnb.widgets.controller import Controller
-from samnb.widgets.intents import Pressed, SelectObject
+from samnb.widgets.intents import GoTo, Pressed, SelectObject
 from samnb.widgets.keys import Action, Desk, bindings, printed
-from samnb.widgets.snapshots import ObjectRow, Progress, StudioSnapshot
+from samnb.widgets.snapshots import Feedback, ObjectRow, Progress, StudioSnapshot
 
 
 class Row:
@@ -46,7 +47,7 @@ class Row:
         self.pick.style.text_color = "#000000" if _is_light(row.colour) else "#ffffff"
         if before is None or before.name != row.name:
             self.name.value = row.name
-        self.step.value = html.escape(row.step)
+        self.step.value = f'<span title="{html.escape(row.phase)}">{html.escape(row.step)}</span>'
         self.hide.description = "Show" if row.is_hidden else "Hide"
         self.hide.tooltip = f"{self.hide.description} the masks of {row.name}"
         self.name.disabled = self.delete.disabled = is_locked
@@ -95,10 +96,24 @@ class Objects:
         self.reopen.on_click(lambda _b: controller.do(controller.reopen))
         self.next_object = action_button(Action.NEXT_OBJECT, press)
         self.previous_object = action_button(Action.PREVIOUS_OBJECT, press)
+        self.phase = ipywidgets.Dropdown(
+            options=[(phase.name, number) for number, phase in PHASES.items()],
+            value=3,
+            description="New in",
+            tooltip="How new objects are annotated",
+            layout=ipywidgets.Layout(width="100%"),
+        )
+        self.phase.observe(lambda change: self._phase_chosen(int(change["new"])), "value")
+        self.feedback = ipywidgets.HTML().add_class("samnb-feedback")
+        self.to_feedback = ipywidgets.Button(tooltip="Show the frame that the verifier means")
+        self.to_feedback.add_class("samnb-button").on_click(lambda _b: self._go_to_feedback())
+        self._feedback: Feedback | None = None
         self.buttons = ipywidgets.Box(
-            [self.new, self.submit, self.reopen, self.previous_object, self.next_object]
+            [self.new, self.submit, self.reopen, self.previous_object, self.next_object, self.phase]
         ).add_class("samnb-stack")
-        self.widget = ipywidgets.Box([self.heading, self.rows, self.buttons])
+        self.widget = ipywidgets.Box(
+            [self.heading, self.rows, self.feedback, self.to_feedback, self.buttons]
+        )
         self.widget.add_class("samnb-panel")
 
     def show(self, now: StudioSnapshot) -> None:
@@ -116,8 +131,27 @@ class Objects:
         self.new.disabled = now.media_id is None
         self.submit.disabled = now.view.item_id is None or now.can_reopen
         self.reopen.disabled = not now.can_reopen
+        if self.phase.value != now.view.new_phase:
+            self.phase.value = now.view.new_phase
+        self._show_feedback(now.feedback)
         few = len(now.objects) < 2
         self.next_object.disabled = self.previous_object.disabled = few
+
+    def _show_feedback(self, feedback: Feedback | None) -> None:
+        self._feedback = feedback
+        self.feedback.layout.display = None if feedback else "none"
+        has_frame = feedback is not None and feedback.frame_idx is not None
+        self.to_feedback.layout.display = None if has_frame else "none"
+        if feedback is not None:
+            self.feedback.value = f'<div class="samnb-info">{html.escape(feedback.text)}</div>'
+            self.to_feedback.description = f"Go to frame {feedback.frame_idx}"
+
+    def _go_to_feedback(self) -> None:
+        if self._feedback is not None and self._feedback.frame_idx is not None:
+            self._controller.on_intent(GoTo(self._feedback.frame_idx))
+
+    def _phase_chosen(self, number: int) -> None:
+        self._controller.do(lambda: self._controller.set_new_phase(number))
 
 
 class Propagation:
@@ -147,22 +181,22 @@ class Propagation:
         ).add_class("samnb-panel")
 
     def _scope(self, is_only: bool) -> None:
-        def act() -> None:
-            self._controller.is_only_chosen = is_only
-
-        self._controller.do(act)
+        self._controller.do(lambda: self._controller.set_scope(is_only))
 
     def show(self, now: StudioSnapshot) -> None:
         """Draw bar and buttons."""
         progress: Progress | None = now.progress
         is_running = progress is not None
         has_objects = bool(now.objects) and len(now.view.frames) > 1
-        self.forward.disabled = self.backward.disabled = is_running or not has_objects
+        is_off = is_running or not has_objects or bool(now.no_propagation)
+        self.forward.disabled = self.backward.disabled = is_off
         self.cancel.disabled = not is_running
-        self.bar.layout.display = self.text.layout.display = None if is_running else "none"
+        self.bar.layout.display = None if is_running else "none"
+        words = progress.text if progress is not None else now.no_propagation
+        self.text.value = html.escape(words)
+        self.text.layout.display = None if words else "none"
         if progress is not None:
             self.bar.max, self.bar.value = max(progress.total, 1), progress.done
-            self.text.value = html.escape(progress.text)
 
 
 def help_html(desk: Desk) -> str:

@@ -71,6 +71,7 @@ class Review:
     """
 
     def __init__(self, on_action: Callable[[Action], None]) -> None:
+        self._item_id: str | None = None
         self.heading = ipywidgets.HTML()
         self.buttons = [action_button(action, on_action) for action in VERDICTS]
         self.note = ipywidgets.Textarea(
@@ -88,14 +89,16 @@ class Review:
             ]
         ).add_class("samnb-panel")
 
-    def take_note(self) -> str:
-        """Return what was written and empty the field."""
-        text, self.note.value = str(self.note.value).strip(), ""
-        return text
+    def read_note(self) -> str:
+        """Return what was written."""
+        return str(self.note.value).strip()
 
     def show(self, snapshot: ReviewSnapshot) -> None:
-        """Draw a snapshot."""
+        """Draw a snapshot. A note belongs to its object and goes with it."""
         item = snapshot.item
+        item_id = item.item.id if item else None
+        if item_id != self._item_id:
+            self._item_id, self.note.value = item_id, ""
         if item is None:
             words = "Nothing waits for you."
             self.history.value = ""

@@ -15,6 +15,7 @@ from samnb.widgets.edits import Edits
 from samnb.widgets.intents import Tool, View
 from samnb.widgets.keys import Desk
 from samnb.widgets.lanes import css_colour
+from samnb.widgets.permits import phase_at, why_not_propagate
 from samnb.widgets.projector import Projector
 from samnb.widgets.review import ReviewSnapshot, clock_text
 from samnb.widgets.snapshots import (
@@ -22,6 +23,7 @@ from samnb.widgets.snapshots import (
     NOTHING_TO_VERIFY,
     Banner,
     StudioSnapshot,
+    feedback_of,
     hint,
     object_rows,
 )
@@ -37,6 +39,7 @@ class Scene:
         items: objects on show, in list order.
         hidden: ids of objects whose masks are not drawn.
         ratio: screen pixels per window pixel.
+        has_deleted: the next undo brings a deleted object back.
     """
 
     session: Session
@@ -48,6 +51,7 @@ class Scene:
     edits: Edits
     projector: Projector
     banner: Banner | None
+    has_deleted: bool = False
 
 
 def build(scene: Scene, view: View) -> tuple[View, StudioSnapshot]:
@@ -83,8 +87,12 @@ def build(scene: Scene, view: View) -> tuple[View, StudioSnapshot]:
         counts=words_for([s.step for s in state.items.values() if not s.is_deleted]),
         hint=hint(view, chosen) if scene.media_id else "",
         banner=scene.banner,
+        phase=phase_at(view, scene.items),
+        no_propagation=why_not_propagate(view, scene.items),
+        feedback=feedback_of(chosen) if chosen else None,
         progress=scene.edits.progress,
-        can_undo=chosen is not None and chosen.op_to_undo(view.frame_idx) is not None,
+        can_undo=scene.has_deleted
+        or (chosen is not None and chosen.op_to_undo(view.frame_idx) is not None),
         can_redo=chosen is not None and chosen.op_to_redo(view.frame_idx) is not None,
         can_reopen=chosen is not None and chosen.step is not Step.TRACK,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+from samnb.engine.phases import PHASES, Phase, phase_of
 from samnb.engine.state import ItemState
 from samnb.types import Step
 from samnb.widgets.intents import View
@@ -42,20 +43,44 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ObjectRow:
-    """One line of the object list."""
+    """One line of the object list.
+
+    Attributes:
+        step: phase and step in a few words.
+        phase: the phase in full.
+    """
 
     item_id: str
     obj_id: int
     name: str
     colour: str
     step: str
+    phase: str
     is_chosen: bool
     is_hidden: bool
 
 
 @dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a verifier said about an object that came back.
+
+    Attributes:
+        frame_idx: the frame that was on the verifier's screen.
+    """
+
+    text: str
+    frame_idx: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class StudioSnapshot:
-    """All that the studio shows."""
+    """All that the studio shows.
+
+    Attributes:
+        phase: under which the chosen object, or the next new one, is annotated.
+        no_propagation: why nothing can be propagated; empty when it can.
+        feedback: what a verifier said about the chosen object.
+    """
 
     view: View = field(default_factory=View)
     stage: StageSnapshot = field(default_factory=StageSnapshot)
@@ -70,6 +95,9 @@ class StudioSnapshot:
     hint: str = ""
     banner: Banner | None = None
     progress: Progress | None = None
+    phase: Phase = PHASES[3]
+    no_propagation: str = ""
+    feedback: Feedback | None = None
     can_undo: bool = False
     can_redo: bool = False
     can_reopen: bool = False
@@ -85,12 +113,24 @@ def object_rows(
             s.item.obj_id,
             title(s),
             css_colour(s.item.obj_id),
-            STEP_WORDS[s.step],
+            f"P{s.item.phase} · {'came back' if feedback_of(s) else STEP_WORDS[s.step]}",
+            phase_of(s.item).name,
             s.item.id == chosen,
             s.item.id in hidden,
         )
         for s in items
     )
+
+
+def feedback_of(item: ItemState) -> Feedback | None:
+    """The verdict that an object came back with; None once it is handed in again."""
+    verdict = item.verdicts[-1] if item.verdicts else None
+    if item.step is not Step.TRACK or verdict is None:
+        return None
+    if verdict.proposal_id != item.proposals[-1].id:
+        return None
+    note = f": “{verdict.note}”" if verdict.note else ", without a note"
+    return Feedback(f"{verdict.worker_id} found it {verdict.kind.value}{note}", verdict.frame_idx)
 
 
 def progress_of(done: int, total: int, elapsed_s: float) -> Progress:
@@ -127,6 +167,8 @@ def hint(view: View, item: ItemState | None) -> str:
     if not have:
         return "Left click the object; right click what does not belong to it."
     if len(view.frames) > 1 and not have.issuperset(view.frames):
+        if not phase_of(item.item).has_tracker:
+            return f"{phase_of(item.item).name}: D goes on; make the mask on every frame."
         return "Mask right? F follows the object to the end, B to the start. If not, click again."
     if view.suspicious:
         return "K jumps to the next doubtful frame. Correct it, propagate on, then press Enter."

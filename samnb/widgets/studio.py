@@ -15,6 +15,7 @@ from samnb.widgets.intents import GoTo, Pressed, SelectObject, Tool
 from samnb.widgets.jobs import Later, RunnerFactory, Thread, after
 from samnb.widgets.keys import Action, Desk
 from samnb.widgets.panels import Objects, Propagation, help_html
+from samnb.widgets.permits import TOOL_NAMES
 from samnb.widgets.review import Review
 from samnb.widgets.snapshots import StudioSnapshot
 from samnb.widgets.stage import Stage
@@ -59,7 +60,7 @@ class Studio:
         self.controller = Controller(
             session,
             self._show,
-            take_note=lambda: self.review.take_note(),
+            read_note=lambda: self.review.read_note(),
             runners=runners,
             later=later,
             max_height=max_height,
@@ -107,15 +108,14 @@ class Studio:
         self.banner = ipywidgets.Box([self.banner_text, self.offer, dismiss])
         self.banner.add_class("samnb-banner")
         self.hint = ipywidgets.HTML().add_class("samnb-hint")
-        left = ipywidgets.Box(
-            [self._toolbar(), self.stage.widget, self.hint, self.timeline.widget]
-        ).add_class("samnb-left")
+        left = ipywidgets.Box([self.stage.widget, self.hint, self.timeline.widget])
+        left.add_class("samnb-left")
         side = ipywidgets.Box(
             [self.review.widget, self.objects.widget, self.propagation.widget, self._media_panel()]
         ).add_class("samnb-side")
         main = ipywidgets.Box([left, side]).add_class("samnb-main")
         self.help = ipywidgets.HTML().add_class("samnb-help")
-        root = ipywidgets.Box([self._header(), self.banner, main, self.help])
+        root = ipywidgets.Box([self._header(), self.banner, self._toolbar(), main, self.help])
         return root.add_class(ROOT_CLASS)
 
     def _header(self) -> ipywidgets.Box:
@@ -258,13 +258,14 @@ class Studio:
         view = now.view
         for tool, button in self.tools.items():
             mark_pressed(button, tool is view.tool)
+            button.disabled = TOOL_NAMES[tool] not in now.phase.tools
         mark_pressed(self.flip, view.is_negative)
         mark_pressed(self.hide, view.is_hidden)
         self.opacity.value = view.opacity
         for button in self.brush:
             button.disabled = view.tool not in (Tool.BRUSH, Tool.ERASER)
-        for button in self.edit_buttons[1:]:
-            button.disabled = view.item_id is None
+        for button, name in zip(self.edit_buttons[1:], ("absent", "clear"), strict=True):
+            button.disabled = view.item_id is None or name not in now.phase.tools
         self.undo.disabled = not now.can_undo
         self.redo.disabled = not now.can_redo
         for box in self.edit_groups:

@@ -113,6 +113,24 @@ def _drag(view: View, gesture: DraggedOver) -> Result:
     return view, SetPrompts(view.item_id, view.frame_idx, (Box(x0, y0, x1, y1), *kept))
 
 
+# -- playing -------------------------------------------------------------------
+
+
+def begin_to_play(view: View, is_playing: bool) -> View:
+    """Play or pause; at the end, playing begins again at the first frame."""
+    is_at_end = bool(view.frames) and view.frame_idx >= view.frames[-1]
+    start = view.frames[0] if is_playing and is_at_end else view.frame_idx
+    return replace(view, is_playing=is_playing, frame_idx=start)
+
+
+def play_on(view: View) -> View:
+    """One frame further; playing ends at the last one."""
+    at = nearest(view.frames, view.frame_idx) + 1
+    if at >= len(view.frames):
+        return replace(view, is_playing=False)
+    return replace(view, frame_idx=view.frames[at], is_playing=at + 1 < len(view.frames))
+
+
 # -- actions -------------------------------------------------------------------
 
 _Reducer: TypeAlias = Callable[[View], Result]
@@ -255,7 +273,7 @@ _ACTIONS: Final[dict[Action, _Reducer]] = {
     Action.CANCEL: _cancel,
     Action.ABSENT: _of_object(lambda view, item_id: MarkAbsent(item_id, view.frame_idx)),
     Action.CLEAR_FRAME: _of_object(lambda view, item_id: ClearFrame(item_id, view.frame_idx)),
-    Action.UNDO: _of_object(lambda view, item_id: Undo(item_id, view.frame_idx)),
+    Action.UNDO: lambda view: (view, Undo(view.item_id, view.frame_idx)),
     Action.REDO: _of_object(lambda view, item_id: Redo(item_id, view.frame_idx)),
     Action.SUBMIT: _of_object(lambda _view, item_id: Submit(item_id)),
     Action.SATISFACTORY: _verdict(VerdictKind.SATISFACTORY),
