@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def load_model(
     if path.suffix in _CHECKPOINT_SUFFIXES:
         if not path.is_file():
             raise ModelError(f"{name}: expected a checkpoint file, found none there")
-        return _load_sam2(str(path), device, dtype)
+        return _load_file(path, device, dtype)
     if re.fullmatch(r"facebook/sam2(\.1)?-hiera-(tiny|small|base-plus|large)", name):
         return _load_sam2(name, device, dtype)
     raise ModelError(f"model: expected {_HELP}; got {name!r}")
@@ -61,10 +62,8 @@ def load_model(
 def _load_mobile(
     build: str | None, size: str | None, device: str | None, dtype: str | None
 ) -> Tracker:
-
-    from samnb.models.checkpoints import file_version
-    from samnb.models.sam2 import Sam2Tracker
-
+    # First, because it says best what to install where the sam2 package is missing.
+    import_module("samnb.models.sam2")
     try:
         from samnb.models import mobile
     except ImportError as error:
@@ -78,19 +77,56 @@ def _load_mobile(
         pixels = mobile.QUALITY_SIZE if build == "quality" else mobile.FAST_SIZE
     try:
         weights = mobile.default_weights()
-        model = mobile.build_mobile(pixels, weights=weights)
-    except (FileNotFoundError, ValueError) as error:
+    except FileNotFoundError as error:
         raise ModelError(str(error)) from error
-    version = file_version([weights])
-    return Sam2Tracker(model, f"mobile-{pixels}@{version}", device=device, dtype=dtype)
+    return _build_mobile(weights, pixels, "mobile", device, dtype)
+
+
+def _build_mobile(
+    weights: Path, pixels: int, name: str, device: str | None, dtype: str | None
+) -> Tracker:
+    from samnb.models.checkpoints import file_version
+    from samnb.models.mobile import build_mobile
+    from samnb.models.sam2 import Sam2Tracker
+
+    try:
+        model = build_mobile(pixels, weights=weights)
+    except ValueError as error:
+        raise ModelError(str(error)) from error
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{weights}: expected weights of mobile, got others ({reason})") from error
+    full_name = f"{name}-{pixels}@{file_version([weights])}"
+    return Sam2Tracker(model, full_name, device=device, dtype=dtype)
+
+
+def _load_file(path: Path, device: str | None, dtype: str | None) -> Tracker:
+    """Tell by a safetensors file's header whether this project wrote it, and as what."""
+    header = _header(path) if path.suffix == ".safetensors" else {}
+    if "samnb_version" in header:
+        from samnb.models.versions import load_version
+
+        return load_version(path, device=device, dtype=dtype)
+    if "samnb" in header:
+        from samnb.models.mobile import FAST_SIZE
+
+        return _build_mobile(path, FAST_SIZE, path.stem, device, dtype)
+    return _load_sam2(str(path), device, dtype)
+
+
+def _header(path: Path) -> dict[str, str]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError):
+        return {}  # whoever reads the weights says what is wrong with the file
 
 
 def _load_sam2(source: str, device: str | None, dtype: str | None) -> Tracker:
     from samnb.models.sam2 import load_sam2
-    from samnb.models.versions import load_version, read_header
 
-    if source.endswith(".safetensors") and read_header(Path(source)) is not None:
-        return load_version(source, device=device, dtype=dtype)
     return load_sam2(source, device=device, dtype=dtype)
 
 

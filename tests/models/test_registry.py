@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 import samnb.models
 from samnb.models.registry import load_model
@@ -49,6 +51,30 @@ def test_the_default_model_tracks(mobile_weights):
     session = load_model("mobile@64", device="cpu").open(Clip(3))
     session.set_prompts(1, 0, clicks((9, 20, 1)))
     assert [position for position, _ in session.propagate(start=0, stop=2)] == [0, 1, 2]
+
+
+def test_weights_of_the_default_model_load_by_path(mobile_weights, tmp_path):
+    other = mobile_weights.rename(tmp_path / "trained.safetensors")
+    tracker = load_model(str(other), device="cpu")
+    assert tracker.name.startswith("trained-256@")
+    assert tracker.backend.size == 256
+
+
+def test_a_version_loads_by_path_on_top_of_the_default_model(mobile_weights, tmp_path):
+    from samnb.models.versions import write_version
+
+    root = load_model("mobile@64", device="cpu")
+    path = write_version(root.backend.model, ["no_mem_embed"], tmp_path / "own", root=root.name)
+    assert load_model(str(path), device="cpu").root == root.name
+
+
+def test_a_file_that_only_claims_to_be_the_default_model_is_refused(tmp_path):
+    path = tmp_path / "odd.safetensors"
+    save_file({"odd": torch.zeros(2)}, path, metadata={"samnb": "{}"})
+    with pytest.raises(
+        ModelError, match=r"odd\.safetensors: expected weights of mobile, got others"
+    ):
+        load_model(str(path), device="cpu")
 
 
 def test_an_impossible_size_is_refused(mobile_weights):
