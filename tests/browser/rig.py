@@ -1,10 +1,13 @@
-"""Real servers, a real browser, and a hand that waits for what it sees."""
+"""Real servers, a real browser, and a hand that waits for what it sees.
+
+Servers are started once and shared: what a test owns is a project in a folder of its own,
+and the page with its kernel.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import secrets
 import socket
 import sqlite3
 import subprocess
@@ -16,23 +19,26 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+import numpy as np
+
+from tests.browser.contrast import FAINT_TEXTS
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 180.0
+PATIENCE_S = 300.0
 """Longest wait for anything; a machine that does much else may need it."""
 WIDTH, HEIGHT = 320, 200
 N_FRAMES = 24
 
 
 def wait_until(is_so, what):
-    """Return ``is_so()`` as soon as it is truthy."""
+    """Return ``is_so()`` as soon as it is truthy; ``what`` is asked for only in failure."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         found = is_so()
         if found:
             return found
         time.sleep(0.05)  # between two looks
-    raise AssertionError(f"waited {PATIENCE_S:g} s for {what}")
+    raise AssertionError(f"waited {PATIENCE_S:g} s for {what() if callable(what) else what}")
 
 
 def disc_xy(frame_idx):
@@ -48,15 +54,17 @@ def box_xyxy(frame_idx):
 class Project:
     """A project file and a notebook that opens the studio on it."""
 
-    def __init__(self, folder: Path, media: list[Path], tracker: str) -> None:
-        self.folder, self.path = folder, folder / "project.samnb"
-        self.notebook = folder / "studio.ipynb"
-        names = ", ".join(repr(str(m)) for m in media)
+    def __init__(self, folder: Path, media: list[Path], model: str, name: str = "project") -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder, self.path = folder, folder / f"{name}.samnb"
+        self.notebook = folder / f"{name}.ipynb"
+        self.gate = folder / "shut"
+        names = "".join(f", {str(m)!r}" for m in media)
         cell = (
             "from samnb import Session, Studio\n"
-            "from samnb.models.colour import ColourTracker\n"
-            f"session = Session.open('project.samnb', worker='ana', tracker={tracker})\n"
-            f"studio = Studio(session{', ' + names if names else ''})\n"
+            "from tests.browser.gate import Gated\n"
+            f"session = Session.open({self.path.name!r}, worker='ana', tracker=Gated({model!r}))\n"
+            f"studio = Studio(session{names})\n"
             "studio"
         )
         notebook = nbformat.v4.new_notebook()
@@ -97,86 +105,86 @@ def free_port():
 
 
 @contextmanager
-def serving(project, arguments, port, probe):
+def voila(folder: Path):
+    """Serve every notebook below a folder; yields a function from a project to its page."""
+    port = free_port()
+    command = [sys.executable, "-m", "voila", ".", "--no-browser", f"--port={port}"]
+    command += ["--Voila.ip=127.0.0.1"]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    log = project.folder / "server.log"
+    log = folder / "voila.log"
     with log.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *arguments], cwd=project.folder, env=env, stdout=out, stderr=out
-        )
+        process = subprocess.Popen(command, cwd=folder, env=env, stdout=out, stderr=out)
+    base = f"http://127.0.0.1:{port}"
 
     def is_up():
         assert process.poll() is None, log.read_text()
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{probe}", timeout=5):
+            with urllib.request.urlopen(f"{base}/voila/static/none", timeout=5):
                 return True
         except urllib.error.HTTPError:
             return True
         except OSError:
             return False
 
+    def page_of(project, theme="light"):
+        where = project.notebook.relative_to(folder).as_posix()
+        return f"{base}/voila/render/{where}?voila-theme={theme}"
+
     try:
-        wait_until(is_up, f"the server; it said: {log.read_text()}")
-        yield f"http://127.0.0.1:{port}"
+        wait_until(is_up, lambda: f"Voila; it said: {log.read_text()}")
+        yield page_of
     finally:
         process.terminate()
-        process.wait(30)
-
-
-@contextmanager
-def voila(project, theme="light"):
-    port = free_port()
-    arguments = ["voila", project.notebook.name, "--no-browser", f"--port={port}"]
-    arguments += [f"--theme={theme}", "--Voila.ip=127.0.0.1"]
-    with serving(project, arguments, port, "/voila/static/none") as base:
-        yield base
-
-
-@contextmanager
-def lab(project):
-    port, token = free_port(), secrets.token_hex(8)
-    arguments = ["jupyterlab", "--no-browser", f"--ServerApp.port={port}", "--allow-root"]
-    arguments += [f"--IdentityProvider.token={token}", "--LabApp.news_url="]
-    with serving(project, arguments, port, f"/api/status?token={token}") as base:
-        yield f"{base}/lab/tree/{project.notebook.name}?token={token}"
+        process.wait(60)
 
 
 class Hand:
     """Mouse and keyboard on an open studio; positions are media pixels."""
 
-    def __init__(self, page) -> None:
-        self.page = page
+    def __init__(self, page, size=(WIDTH, HEIGHT)) -> None:
+        self.page, self.size = page, size
         self.surface = page.locator(".samnb-stage .samnb-surface")
+
+    def pixels(self) -> np.ndarray:
+        """Some pixels of what is drawn, frame and masks and points: (N, 4) int."""
+        values = self.page.evaluate(_PIXELS)
+        return np.array(values, int).reshape(-1, 4)
 
     def wait_for_picture(self) -> None:
         """Wait until the frame itself is drawn: the canvas is not one even colour."""
-        script = """() => {
-            const c = document.querySelector('.samnb-stage canvas');
-            if (!c || !c.width) return false;
-            const data = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-            const seen = new Set();
-            for (let i = 0; i < data.length; i += 4 * 97) seen.add(data[i] * 65536 + data[i + 1] * 256 + data[i + 2]);
-            return seen.size > 8;
-        }"""  # noqa: E501
-        self.page.wait_for_function(script, timeout=PATIENCE_S * 1000)
+        wait_until(lambda: len(np.unique(self.pixels(), axis=0)) > 8, "a picture on the stage")
 
-    def at(self, x: float, y: float, size=(WIDTH, HEIGHT)) -> tuple[float, float]:
+    def wait_for_pixels(self, wanted: np.ndarray) -> None:
+        """Wait until the same picture is drawn as when ``wanted`` was taken."""
+
+        def is_same():
+            now = self.pixels()
+            return now.shape == wanted.shape and np.abs(now - wanted).mean() < 1
+
+        wait_until(is_same, "the picture with its masks")
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
         """Page position of a media pixel while the whole picture is shown."""
+        self.surface.scroll_into_view_if_needed()
         box = self.surface.bounding_box()
-        scale = min(box["width"] / size[0], box["height"] / size[1])
-        left = box["x"] + (box["width"] - size[0] * scale) / 2
-        top = box["y"] + (box["height"] - size[1] * scale) / 2
+        scale = min(box["width"] / self.size[0], box["height"] / self.size[1])
+        left = box["x"] + (box["width"] - self.size[0] * scale) / 2
+        top = box["y"] + (box["height"] - self.size[1] * scale) / 2
         return left + x * scale, top + y * scale
 
-    def click(self, x: float, y: float, button: str = "left", size=(WIDTH, HEIGHT)) -> None:
-        self.page.mouse.click(*self.at(x, y, size), button=button)
+    def click(self, x: float, y: float, button: str = "left") -> None:
+        self.page.mouse.click(*self.at(x, y), button=button)
 
-    def drag(self, *points, size=(WIDTH, HEIGHT)) -> None:
-        self.page.mouse.move(*self.at(*points[0], size))
+    def drag(self, *points) -> None:
+        self.page.mouse.move(*self.at(*points[0]))
         self.page.mouse.down()
         for point in points[1:]:
-            self.page.mouse.move(*self.at(*point, size), steps=6)
+            self.page.mouse.move(*self.at(*point), steps=6)
         self.page.mouse.up()
+
+    def faint_texts(self) -> list[str]:
+        """Texts of the studio whose contrast is below 4.5, the least that WCAG 2.1 AA asks."""
+        return self.page.evaluate(FAINT_TEXTS, 4.5)
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -186,3 +194,17 @@ class Hand:
         from playwright.sync_api import expect
 
         expect(self.page.locator(selector).first).to_contain_text(text, timeout=PATIENCE_S * 1000)
+
+    def leave(self) -> None:
+        """Go away as a person does, so that Voila ends the page's kernel."""
+        self.page.goto("about:blank")
+        self.page.close()
+
+
+_PIXELS = """() => {
+    const c = document.querySelector('.samnb-stage canvas');
+    if (!c || !c.width) return [];
+    const data = c.getContext('2d').getImageData(0, 0, c.width, c.height).data, found = [];
+    for (let i = 0; i < data.length; i += 4 * 97) found.push(...data.slice(i, i + 4));
+    return found;
+}"""
