@@ -157,6 +157,8 @@ class Controller:
             return
         self._reviewing.release()
         self._unsubscribe()
+        if not self.edits.is_running:  # the model's memory of the video is not needed twice
+            self.edits.run(self.session.free_model)
         self.session = self.session.as_worker(Worker(name))
         self._unsubscribe = self.session.subscribe(lambda _events: self._log_grew())
         self._projector.session = self.edits.session = self._reviewing.session = self.session

@@ -38,6 +38,7 @@ class Row:
 
     def show(self, row: ObjectRow, is_locked: bool) -> None:
         """Draw one object."""
+        self.name.disabled = self.delete.disabled = is_locked
         before, self._row = self._row, row
         if before == row:
             return
@@ -50,7 +51,6 @@ class Row:
         self.step.value = f'<span title="{html.escape(row.phase)}">{html.escape(row.step)}</span>'
         self.hide.description = "Show" if row.is_hidden else "Hide"
         self.hide.tooltip = f"{self.hide.description} the masks of {row.name}"
-        self.name.disabled = self.delete.disabled = is_locked
         (self.widget.add_class if row.is_chosen else self.widget.remove_class)("samnb-chosen")
 
     def _pick(self, item_id: str) -> None:

@@ -169,7 +169,7 @@ class Studio:
         add = ipywidgets.Button(description="Add", tooltip="Add this file or folder")
         add.add_class("samnb-button")
         add.on_click(lambda _b: self._add_media())
-        self.path.on_submit(lambda _t: self._add_media())
+        self.path.on_msg(self._path_entered)
         line = ipywidgets.Box([self.path, add]).add_class("samnb-line")
         return ipywidgets.Box([ipywidgets.HTML("<b>Add media</b>"), line]).add_class("samnb-panel")
 
@@ -207,6 +207,10 @@ class Studio:
         path, self.path.value = str(self.path.value).strip(), ""
         if path:
             self.controller.do(lambda: self.controller.add_media(path))
+
+    def _path_entered(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
+        if content.get("event") == "submit":
+            self._add_media()
 
     def _accept_offer(self) -> None:
         banner = self._snapshot.banner

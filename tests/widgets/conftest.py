@@ -14,7 +14,8 @@ from samnb.masks import rle as rle_ops
 from samnb.types import Worker
 from samnb.widgets.controller import Controller
 from samnb.widgets.intents import Clicked, DraggedOver, Pressed
-from samnb.widgets.jobs import Inline
+from samnb.widgets.jobs import Inline, inline
+from samnb.widgets.studio import Studio
 from samnb.widgets.surface import KeyPressed
 from tests.engine.conftest import N_FRAMES, SIZE_HW, Clock, SquareSession, SquareTracker
 
@@ -90,7 +91,7 @@ class Desk:
     """One person at a controller: gestures in, snapshots out."""
 
     def __init__(self, session, runners, later, clock):
-        self.session, self.runners, self.later, self.clock = session, runners, later, clock
+        self.runners, self.later, self.clock = runners, later, clock
         self.snapshots = []
         self.note = ""
         self.controller = Controller(
@@ -102,6 +103,11 @@ class Desk:
             clock=clock,
         )
         self.controller.start()
+
+    @property
+    def session(self):
+        """That of the worker who sits there now."""
+        return self.controller.session
 
     @property
     def now(self):
@@ -217,3 +223,32 @@ def sit_down(open_project, media, clock):
 @pytest.fixture
 def ana(sit_down):
     return sit_down("ana")
+
+
+@pytest.fixture
+def later():
+    return Later()
+
+
+@pytest.fixture
+def open_studio(open_project, media, later):
+    """Open the studio as widgets, whose page is this process."""
+    studios = []
+
+    def open_it(worker="ana", runners=inline, **options):
+        studios.append(Studio(open_project(worker), runners=runners, later=later, **options))
+        return studios[-1]
+
+    yield open_it
+    for studio in studios:
+        studio.close()
+
+
+@pytest.fixture
+def studio(open_studio):
+    return open_studio()
+
+
+def is_shown(widget):
+    """Whether a widget takes room on the page."""
+    return widget.layout.display != "none"
