@@ -13,7 +13,7 @@ DANGEROUS = ("x", "d", "d", "a", "b", "c", "v", "m", "z", "1", "Escape")
 """In a notebook's command mode these cut, delete, insert, paste or convert cells."""
 PLACES = (
     ".samnb-do-box", ".samnb-do-play", ".samnb-do-absent", ".samnb-do-redo", ".samnb-do-zoom-fit",
-    ".samnb-do-help", ".samnb-saved", ".samnb-hint", ".samnb-legend", ".samnb-panel",
+    ".samnb-do-help", ".samnb-saved", ".samnb-hint", ".samnb-legend", ".samnb-panel b",
     ".samnb-slider .noUi-handle", ".samnb-small .noUi-handle", ".samnb-lanes .samnb-surface",
 )  # fmt: skip
 FIELDS = (".samnb-header .widget-text input", ".samnb-row input", ".samnb-line input")
