@@ -26,6 +26,8 @@ from samnb.types import SamnbError
 
 _STARTUP_S: Final = 120.0
 """How long a server may take to answer for the first time."""
+_ORPHAN_S: Final = 600.0
+"""How long a Voila kernel outlives its page."""
 
 
 class LaunchError(SamnbError):
@@ -96,6 +98,10 @@ def open_voila(notebook: Path, *, port: int | None = None, has_browser: bool = T
     command = [
         sys.executable, "-m", "voila", notebook.name, f"--port={port}", "--no-browser",
         "--Voila.ip=127.0.0.1",
+        # A closed page does not end its kernel (the server refuses the page's farewell for
+        # want of a token); so kernels without a page end by themselves.
+        f"--MappingKernelManager.cull_idle_timeout={_ORPHAN_S:g}",
+        "--MappingKernelManager.cull_interval=60",
     ]  # fmt: skip
     process = subprocess.Popen(command, cwd=notebook.parent)
     page = Page(f"http://127.0.0.1:{port}/", process)

@@ -35,7 +35,8 @@ def click_object(hand, project, clip):
     hand.click(*inside_xy(clip, 0))
     (edit,) = project.wait_for("frame_edited")
     assert edit["frame_idx"] == 0 and edit["tool"] == "points" and edit["by"] == "ana"
-    wait_until(lambda: abs(hand.pixels() - bare).mean() > 1, "the mask in the picture")
+    wanted = 0.5 * clip.mask(1, 0).mean()
+    wait_until(lambda: hand.share_changed(bare) > wanted, "the mask in the picture")
 
 
 def propagate(hand, project, count=1):

@@ -154,14 +154,12 @@ class Hand:
         """Wait until the frame itself is drawn: the canvas is not one even colour."""
         wait_until(lambda: len(np.unique(self.pixels(), axis=0)) > 8, "a picture on the stage")
 
-    def wait_for_pixels(self, wanted: np.ndarray) -> None:
-        """Wait until the same picture is drawn as when ``wanted`` was taken."""
-
-        def is_same():
-            now = self.pixels()
-            return now.shape == wanted.shape and np.abs(now - wanted).mean() < 1
-
-        wait_until(is_same, "the picture with its masks")
+    def share_changed(self, since: np.ndarray) -> float:
+        """Share of pixels in [0, 1] that look otherwise than when ``since`` was taken."""
+        now = self.pixels()
+        if now.shape != since.shape:
+            return 1.0
+        return float((np.abs(now - since).max(axis=1) > 12).mean())
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Page position of a media pixel while the whole picture is shown."""

@@ -77,7 +77,7 @@ def test_looking_around_propagating_and_being_told(hand_and_project):
     page.mouse.move(*where)
     hand.surface.focus()
     page.mouse.wheel(0, -600)
-    wait_until(lambda: abs(hand.pixels() - bare).mean() > 1, "a larger picture")
+    wait_until(lambda: hand.share_changed(bare) > 0.1, "a larger picture")
     page.mouse.click(*where)
     (edit,) = project.wait_for("frame_edited")
     assert (edit["prompts"][0]["x"], edit["prompts"][0]["y"]) == pytest.approx((x, y), abs=1.0)
