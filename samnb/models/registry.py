@@ -18,6 +18,7 @@ _MOBILE = re.compile(r"mobile(?:-(?P<build>fast|quality)|@(?P<size>\d+))?")
 _CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
 _HELP = (
     "mobile (the default; also mobile-quality, or mobile@SIZE with SIZE in pixels), "
+    "colour (no weights: follows regions of even colour, for tests and teaching), "
     "a SAM 2 checkpoint file (.pt or .safetensors), a folder of a transformers Sam2Video model, "
     "or a hub name: facebook/sam2-hiera-SIZE or facebook/sam2.1-hiera-SIZE with SIZE one of tiny, "
     "small, base-plus, large; the prefix 'transformers:' loads a hub name through transformers"
@@ -31,8 +32,9 @@ def load_model(
 
     Args:
         name: ``mobile``, ``mobile-quality`` or ``mobile@384`` (the model that ships with the
-            package, at an input size in pixels); the path of a SAM 2 checkpoint, or of a version
-            of ``mobile`` that retraining wrote; the path of a
+            package, at an input size in pixels); ``colour``, a tracker without weights that
+            follows regions of even colour, for tests and teaching; the path of a SAM 2
+            checkpoint, or of a version of ``mobile`` that retraining wrote; the path of a
             folder that `transformers` saved; or a hub name such as ``facebook/sam2.1-hiera-tiny``,
             which the `sam2` package loads, and transformers with the prefix ``transformers:``.
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; None takes the fastest one present.
@@ -44,6 +46,8 @@ def load_model(
     mobile = _MOBILE.fullmatch(name)
     if mobile:
         return _load_mobile(mobile["build"], mobile["size"], device, dtype)
+    if name == "colour":
+        return _load_colour()
     prefix, _, rest = name.partition(":")
     if prefix == "transformers" and rest:
         return _load_transformers(rest, device, dtype)
@@ -122,6 +126,12 @@ def _header(path: Path) -> dict[str, str]:
             return dict(file.metadata() or {})
     except (OSError, SafetensorError):
         return {}  # whoever reads the weights says what is wrong with the file
+
+
+def _load_colour() -> Tracker:
+    from samnb.models.colour import ColourTracker
+
+    return ColourTracker()
 
 
 def _load_sam2(source: str, device: str | None, dtype: str | None) -> Tracker:

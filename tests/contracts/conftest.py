@@ -24,6 +24,7 @@ _TRACKERS = {
     "sam2": lambda folder: load_model(str(write_sam2(folder)), device="cpu"),
     "transformers": lambda folder: load_model(str(write_transformers(folder)), device="cpu"),
     "mobile": _mobile,
+    "colour": lambda _folder: load_model("colour"),
 }
 
 

@@ -92,7 +92,13 @@ def test_missing_weights_of_the_default_model_are_named(monkeypatch, tmp_path):
 def test_an_unknown_name_lists_what_there_is(name):
     with pytest.raises(ModelError) as raised:
         load_model(name)
-    for word in ("mobile-quality", ".safetensors", "transformers", "facebook/sam2.1-hiera-SIZE"):
+    for word in (
+        "mobile-quality",
+        "colour",
+        ".safetensors",
+        "transformers",
+        "facebook/sam2.1-hiera-SIZE",
+    ):
         assert word in str(raised.value)
     assert str(raised.value).endswith(f"got {name!r}")
 
