@@ -311,6 +311,16 @@ def test_a_released_item_is_free(session, media, dog, open_project):
     assert cy.next("verifier").item == dog
 
 
+def test_what_was_skipped_is_left_out_but_stays_for_others(session, media, dog, open_project):
+    cat = session.add_item(media.id, "cat")
+    submit(session, media, dog)
+    submit(session, media, cat)
+    bo, cy = open_project("bo"), open_project("cy")
+    assert bo.next("verifier", but={dog.id}).item == cat
+    assert bo.next("verifier", media.id, but=[dog.id, cat.id]) is None
+    assert cy.next("verifier").item == dog
+
+
 def test_writers_that_collide_both_get_through(session, media, dog, open_project):
     other = open_project("bo")
     threads = [
