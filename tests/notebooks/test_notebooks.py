@@ -28,8 +28,12 @@ def test_a_notebook_runs_to_the_end(path, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_a_notebook_is_kept_without_outputs_and_defines_no_class(path):
+def test_a_notebook_is_small_and_shows_no_error_no_dead_widget_and_no_class(path):
+    assert path.stat().st_size < 1_500_000
     notebook = nbformat.read(path, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert not any(cell.outputs or cell.execution_count for cell in code)
+    outputs = [output for cell in code for output in cell.outputs]
+    assert not [o for o in outputs if o.output_type == "error"]
+    assert "widgets" not in notebook.metadata
+    assert not [o for o in outputs if any("widget" in mime for mime in o.get("data", ()))]
     assert not any(line.startswith("class ") for cell in code for line in cell.source.splitlines())
