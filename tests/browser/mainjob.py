@@ -9,7 +9,6 @@ from pycocotools import mask as coco
 from samnb.exports.commands import export_project
 from samnb.masks import ops
 from samnb.synthetic import make_clip, write_video
-from tests.browser.rig import wait_until
 
 SIZE_HW = (180, 320)
 N_FRAMES = 12
@@ -35,8 +34,7 @@ def click_object(hand, project, clip):
     hand.click(*inside_xy(clip, 0))
     (edit,) = project.wait_for("frame_edited")
     assert edit["frame_idx"] == 0 and edit["tool"] == "points" and edit["by"] == "ana"
-    wanted = 0.5 * clip.mask(1, 0).mean()
-    wait_until(lambda: hand.share_changed(bare) > wanted, "the mask in the picture")
+    hand.wait_for_change(bare, 0.5 * clip.mask(1, 0).mean())
 
 
 def propagate(hand, project, count=1):

@@ -30,14 +30,17 @@ WIDTH, HEIGHT = 320, 200
 N_FRAMES = 24
 
 
-def wait_until(is_so, what):
-    """Return ``is_so()`` as soon as it is truthy; ``what`` is asked for only in failure."""
+def wait_until(is_so, what, every_s=0.05):
+    """Return ``is_so()`` as soon as it is truthy; ``what`` is asked for only in failure.
+
+    ``every_s`` lies between two looks: those that cost the page much must be rare.
+    """
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         found = is_so()
         if found:
             return found
-        time.sleep(0.05)  # between two looks
+        time.sleep(every_s)
     raise AssertionError(f"waited {PATIENCE_S:g} s for {what() if callable(what) else what}")
 
 
@@ -146,13 +149,20 @@ class Hand:
         self.surface = page.locator(".samnb-stage .samnb-surface")
 
     def pixels(self) -> np.ndarray:
-        """Some pixels of what is drawn, frame and masks and points: (N, 4) int."""
-        values = self.page.evaluate(_PIXELS)
-        return np.array(values, int).reshape(-1, 4)
+        """What is drawn, frame and masks and points, made small: (N, 4) int."""
+        return np.array(self.page.evaluate(_PIXELS), int).reshape(-1, 4)
 
     def wait_for_picture(self) -> None:
         """Wait until the frame itself is drawn: the canvas is not one even colour."""
-        wait_until(lambda: len(np.unique(self.pixels(), axis=0)) > 8, "a picture on the stage")
+        wait_until(lambda: len({*map(tuple, self.pixels())}) > 8, "a picture", every_s=0.3)
+
+    def wait_for_change(self, since: np.ndarray, least: float, most: float = 1.0) -> None:
+        """Wait until so large a share of the pixels differs from those of ``since``."""
+
+        def is_so():
+            return least <= self.share_changed(since) <= most
+
+        wait_until(is_so, f"a change of {least:.4f} to {most:.4f}", every_s=0.3)
 
     def share_changed(self, since: np.ndarray) -> float:
         """Share of pixels in [0, 1] that look otherwise than when ``since`` was taken."""
@@ -202,7 +212,9 @@ class Hand:
 _PIXELS = """() => {
     const c = document.querySelector('.samnb-stage canvas');
     if (!c || !c.width) return [];
-    const data = c.getContext('2d').getImageData(0, 0, c.width, c.height).data, found = [];
-    for (let i = 0; i < data.length; i += 4 * 97) found.push(...data.slice(i, i + 4));
-    return found;
+    const small = document.createElement('canvas');
+    [small.width, small.height] = [96, 54];
+    const pen = small.getContext('2d');
+    pen.drawImage(c, 0, 0, 96, 54);
+    return [...pen.getImageData(0, 0, 96, 54).data];
 }"""

@@ -6,7 +6,6 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import mainjob
-from tests.browser.rig import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
@@ -43,8 +42,7 @@ def test_a_video_becomes_a_verified_masklet(make_project, voila, open_studio, tm
     again = open_studio(voila(project), size=mainjob.SIZE_HW[::-1])
     again.wait_for_text(".samnb-time", f"frame {mainjob.CORRECTED}")
     expect(again.page.locator(".samnb-row.samnb-chosen")).to_have_count(1)
-    least = 0.2 * clip.mask(1, mainjob.CORRECTED).mean()
-    wait_until(lambda: again.share_changed(before) < least, "the picture with its mask")
+    again.wait_for_change(before, 0.0, 0.3 * clip.mask(1, mainjob.CORRECTED).mean())
 
     mainjob.submit_and_verify(again, project)
     mainjob.check_log(project)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.rig import disc_xy, wait_until
+from tests.browser.rig import disc_xy
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
@@ -77,7 +77,7 @@ def test_looking_around_propagating_and_being_told(hand_and_project):
     page.mouse.move(*where)
     hand.surface.focus()
     page.mouse.wheel(0, -600)
-    wait_until(lambda: hand.share_changed(bare) > 0.1, "a larger picture")
+    hand.wait_for_change(bare, 0.1)
     page.mouse.click(*where)
     (edit,) = project.wait_for("frame_edited")
     assert (edit["prompts"][0]["x"], edit["prompts"][0]["y"]) == pytest.approx((x, y), abs=1.0)
