@@ -1,9 +1,22 @@
 """Messages of the browser become records, or nothing."""
 
+import pathlib
+
 import pytest
 
-from samnb.widgets.surface import Acked, Dragged, KeyPressed, Sized, StrokeMade, ViewMoved, parse
+from samnb.widgets import surface
+from samnb.widgets.surface import (
+    Acked,
+    Dragged,
+    KeyPressed,
+    Sized,
+    StrokeMade,
+    Surface,
+    ViewMoved,
+    parse,
+)
 
+HERE = pathlib.Path(surface.__file__).parent
 MODS = {"shift": False, "ctrl": True, "alt": False}
 
 
@@ -35,3 +48,14 @@ MODS = {"shift": False, "ctrl": True, "alt": False}
 )  # fmt: skip
 def test_parse(content, record):
     assert parse(content) == record
+
+
+def test_the_page_gets_keyboard_and_surface_as_one_module():
+    code = Surface._esm
+    assert code.index("function guardKeys(") < code.index("function render(")
+    assert code.count("export default") == 1
+
+
+@pytest.mark.parametrize("path", sorted(HERE.glob("*.js")), ids=lambda path: path.name)
+def test_no_script_is_over_150_lines(path):
+    assert len(path.read_text("utf-8").splitlines()) < 150

@@ -8,7 +8,7 @@ from samnb.types import Box, MaskPrompt, Point, VerdictKind
 from samnb.widgets import intents as wants
 from samnb.widgets.intents import Clicked, DraggedOver, Pressed, Tool, View
 from samnb.widgets.keys import Action, Desk
-from samnb.widgets.tools import MAX_RADIUS, MIN_RADIUS, press, reduce
+from samnb.widgets.tools import MAX_RADIUS, MIN_RADIUS, begin_to_play, play_on, press, reduce
 
 VIEW = View(
     item_id="b",
@@ -183,3 +183,21 @@ def test_no_doubtful_frame_left_is_said_in_words():
 def test_every_action_has_a_reducer_that_works_without_media(action):
     view, _ = reduce(View(), Pressed(action))
     assert view.frame_idx == 0
+
+
+def test_playing_begins_again_at_the_end_and_only_there():
+    assert begin_to_play(VIEW, True).frame_idx == 8
+    assert begin_to_play(replace(VIEW, frame_idx=96), True).frame_idx == 0
+    assert begin_to_play(replace(VIEW, frame_idx=96), False).frame_idx == 96
+
+
+@pytest.mark.parametrize(
+    ("frame_idx", "goal", "is_playing"), [(8, 12, True), (92, 96, False), (96, 96, False)]
+)
+def test_playing_ends_at_the_last_frame(frame_idx, goal, is_playing):
+    view = play_on(replace(VIEW, frame_idx=frame_idx, is_playing=True))
+    assert (view.frame_idx, view.is_playing) == (goal, is_playing)
+
+
+def test_undo_is_asked_for_also_without_an_object():
+    assert press(replace(VIEW, item_id=None), "z")[1] == wants.Undo(None, 8)
