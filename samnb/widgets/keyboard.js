@@ -56,4 +56,7 @@ function guardKeys(root, el, held, { on, get, now, later, isPanning }) {
     }), { once: true });
   }, true);
   on(window, "blur", () => { held.hasSpace = false; });
+  // On a page of its own the keys count from the start; in a notebook they stay with the cells.
+  const isIdle = document.activeElement === null || document.activeElement === document.body;
+  if (isIdle && !root.closest(".jp-Notebook")) el.focus({ preventScroll: true });
 }
