@@ -228,7 +228,7 @@ def _add_train(commands: Any) -> None:
 
 
 def _train(args: argparse.Namespace) -> int:
-    from samnb.models.training.__main__ import main as train
+    from samnb.models.training.cli import main as train
 
     return int(train(args.arguments) or 0)
 

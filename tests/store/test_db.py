@@ -80,8 +80,15 @@ def test_a_write_based_on_old_news_is_refused_whole(log):
         log.masks([RLE.id])
 
 
-@pytest.mark.parametrize("statement", ["UPDATE events SET kind = 'x'", "DELETE FROM events",
-                                       "UPDATE masks SET counts = ''", "DELETE FROM masks"])  # fmt: skip
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE events SET kind = 'x'",
+        "DELETE FROM events",
+        "UPDATE masks SET counts = ''",
+        "DELETE FROM masks",
+    ],
+)
 def test_the_database_itself_refuses_to_forget(log, statement):
     put(log, masks=[RLE])
     engine = sa.create_engine(log.url)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.multiprocessing.spawn import spawn
 
 from samnb.models.mobile import FAST_SIZE, build_mobile, load_weights, save_weights
 from samnb.models.training.clips import Stock, make_stock, read_footage
@@ -152,7 +153,7 @@ def _memory(args: argparse.Namespace) -> dict[str, Any]:
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         meeting = Path(folder) / "team"
-        torch.multiprocessing.spawn(_train_memory, (args, meeting), nprocs=args.workers)
+        spawn(_train_memory, (args, meeting), nprocs=args.workers)
     _, held = _stocks(args)
     model = build_mobile(args.size, weights=args.out / "memory.safetensors", predictor="base")
     return evaluate_tracking(model, held, clips=6, length=24)

@@ -201,9 +201,7 @@ def _background(
     return out[:, :3], (out[:, 3:] > 0.5) & inside
 
 
-def _plan(
-    stock: Stock, length: int, rng: np.random.Generator, few: bool
-) -> list[_Layer]:
+def _plan(stock: Stock, length: int, rng: np.random.Generator, few: bool) -> list[_Layer]:
     """Choose cut-outs and their paths; `few` when the background brings objects of its own."""
     count = int(rng.integers(0 if few else 1, 3 if few else 4))
     layers: list[_Layer] = []
@@ -253,9 +251,7 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(math.exp(rng.uniform(math.log(low), math.log(high))))
 
 
-def _walk(
-    rng: np.random.Generator, length: int, dims: int, speed: float
-) -> NDArray[np.float64]:
+def _walk(rng: np.random.Generator, length: int, dims: int, speed: float) -> NDArray[np.float64]:
     """A smooth path (T, dims) from zero: steady speed plus a little change of mind."""
     steady = rng.normal(0, speed, dims)
     jitter = rng.normal(0, speed * 0.5, (length, dims))
@@ -265,9 +261,7 @@ def _walk(
     return path
 
 
-def _path(
-    rgba: torch.Tensor, length: int, rng: np.random.Generator, *, tracked: bool
-) -> _Layer:
+def _path(rgba: torch.Tensor, length: int, rng: np.random.Generator, *, tracked: bool) -> _Layer:
     speed = _log_uniform(rng, 0.004, 0.07)
     centre = rng.uniform(0.15, 0.85, 2) + _walk(rng, length, 2, speed)
     centre = 0.5 - np.abs(np.mod(centre + 0.5, 2.0) - 1.0) + 0.5  # bounce inside the frame
@@ -333,9 +327,7 @@ def _look_alike(layer: _Layer, length: int, rng: np.random.Generator) -> _Layer:
     )
 
 
-def _cover(
-    rgba: torch.Tensor, layer: _Layer, length: int, rng: np.random.Generator
-) -> _Layer:
+def _cover(rgba: torch.Tensor, layer: _Layer, length: int, rng: np.random.Generator) -> _Layer:
     """Something big that passes right over an object, hiding it for a frame or more."""
     meet = int(rng.integers(1, length)) if length > 1 else 0
     direction = rng.normal(size=2)

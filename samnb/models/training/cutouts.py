@@ -86,9 +86,13 @@ class TaughtPicture:
 def to_model_input(image: Picture, size: int) -> torch.Tensor:
     """Squeeze an RGB picture (H, W, 3) uint8 to (3, size, size) float32, normalised."""
     small = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
-    array = np.asarray(small, np.float32) / 255.0
-    array = (array - np.asarray(PIXEL_MEAN, np.float32)) / np.asarray(PIXEL_STD, np.float32)
-    return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+    return _normalised(small).contiguous()
+
+
+def _normalised(image: Image.Image) -> torch.Tensor:
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
+    mean = torch.tensor(PIXEL_MEAN)[:, None, None]
+    return (pixels - mean) / torch.tensor(PIXEL_STD)[:, None, None]
 
 
 def shrink(image: Picture, side: int) -> Picture:
@@ -117,13 +121,13 @@ def read_pictures(
         if path.suffix.lower() in {".mp4", ".mov", ".mkv", ".webm"}:
             whole = [(f"{path.stem}@f{i:04d}", im) for i, im in _video(path, frames_per_video)]
             cropped = max(1, len(whole) // 3) if crops else 0
-            chosen = rng.choice(len(whole), size=cropped, replace=False) if cropped else ()
+            chosen = [int(i) for i in rng.choice(len(whole), size=cropped, replace=False)]
         else:
             whole = [(f"{path.stem}@", np.asarray(Image.open(path).convert("RGB")))]
-            chosen = range(1)
+            chosen = [0]
         yield from whole
         for index in chosen:
-            name, image = whole[int(index)]
+            name, image = whole[index]
             for number in range(crops if len(whole) == 1 else 1):
                 yield f"{name}c{number}", _crop(image, rng)
 
@@ -161,10 +165,7 @@ class Teacher:
         scale = size / max(height, width)
         h, w = round(height * scale), round(width * scale)
         resized = Image.fromarray(image).resize((w, h), Image.Resampling.BILINEAR)
-        array = np.asarray(resized, np.float32) / 255.0
-        array = (array - np.asarray(PIXEL_MEAN, np.float32)) / np.asarray(PIXEL_STD, np.float32)
-        tensor = torch.from_numpy(array).permute(2, 0, 1)
-        padded = F.pad(tensor, (0, size - w, 0, size - h))[None]
+        padded = F.pad(_normalised(resized), (0, size - w, 0, size - h))[None]
         return self.model.forward_image(padded)["backbone_fpn"], (h, w)
 
     @torch.no_grad()

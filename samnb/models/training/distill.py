@@ -182,9 +182,7 @@ def _decode(
     return masks, ious
 
 
-def _clear_prompt(
-    masks: torch.Tensor, size: int, rng: Any
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _clear_prompt(masks: torch.Tensor, size: int, rng: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """For each mask (B, h, w) a jittered box plus one click inside: points (B, 3, 2), labels."""
     cell = size / masks.shape[-1]
     points, labels = [], []

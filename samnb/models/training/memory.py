@@ -73,7 +73,7 @@ class MemorySettings:
         eval_every_s: seconds between evaluations.
     """
 
-    minutes: float = 50.0
+    minutes: float = 60.0
     lengths: tuple[int, ...] = (4, 6, 8)
     until: tuple[float, ...] = (0.6, 0.9, 1.0)
     objects: int = 3
@@ -314,12 +314,10 @@ class _Tally:
     def add(self, out: StepOutput, truth: torch.Tensor, *, tracked: bool) -> None:
         """Count one frame; `truth` (B, S, S) bool."""
         there = truth.flatten(1).any(1)
-        self.presence.append(
-            F.binary_cross_entropy_with_logits(out.score[:, 0], there.float())
-        )
+        self.presence.append(F.binary_cross_entropy_with_logits(out.score[:, 0], there.float()))
         # Twice the resolution of the logits: edges inside a cell count.
         fine = F.interpolate(out.logits, scale_factor=2, mode="bilinear")
-        target = F.adaptive_avg_pool2d(truth[:, None].float(), fine.shape[-2:])
+        target = F.adaptive_avg_pool2d(truth[:, None].float(), (fine.shape[-2], fine.shape[-1]))
         with torch.no_grad():
             actual = mask_iou(fine > 0, (target > 0.5).expand(-1, fine.shape[1], -1, -1))
         if there.any():

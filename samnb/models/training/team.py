@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -46,9 +47,7 @@ class Team:
         """
         if self.size == 1:
             return share
-        parts = [
-            (torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters
-        ]
+        parts = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters]
         flat = torch.cat([*parts, torch.tensor([share * self.size if self.is_lead else 0.0])])
         dist.all_reduce(flat)
         flat /= self.size
@@ -60,8 +59,20 @@ class Team:
         return float(flat[-1])
 
 
-def join_team(rank: int, size: int, meeting: Path) -> Team:
-    """Meet the other processes through a file that does not exist yet, in an existing folder."""
+def join_team(
+    rank: int, size: int, meeting: Path, patience: timedelta = timedelta(minutes=10)
+) -> Team:
+    """Meet the other processes through a file that does not exist yet, in an existing folder.
+
+    Whoever waits longer than `patience` for the others stops with an error: a partner that died
+    must not leave the rest running for ever. The others wait while the lead evaluates.
+    """
     if size > 1:
-        dist.init_process_group("gloo", init_method=meeting.as_uri(), rank=rank, world_size=size)
+        dist.init_process_group(
+            "gloo",
+            init_method=meeting.as_uri(),
+            rank=rank,
+            world_size=size,
+            timeout=patience,
+        )
     return Team(rank, size)
