@@ -131,7 +131,7 @@ def voila(folder: Path):
 
     def page_of(project, theme="light"):
         where = project.notebook.relative_to(folder).as_posix()
-        return f"{base}/voila/render/{where}?voila-theme={theme}"
+        return f"{base}/voila/render/{where}?theme={theme}"
 
     try:
         wait_until(is_up, lambda: f"Voila; it said: {log.read_text()}")
