@@ -36,6 +36,10 @@ def get_browser() -> None:
 
 
 def main(arguments: list[str]) -> None:
+    # Tiny models gain nothing from threads, and threads that spin while they wait slow
+    # down everything beside them: browsers, kernels, second processes.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     get_browser()
     python = sys.executable
     run(python, "-m", "ruff", "format", "--check", "samnb", "tests")
