@@ -163,6 +163,7 @@ def export_project(
     session = project if isinstance(project, Session) else _open_known(project)
     out = Path(out).expanduser()
     try:
+        session.refresh()  # somebody else may have accepted a masklet meanwhile
         annotations, notes = all_from_project(session, accepted_only=accepted_only)
         if not annotations:
             wanted = "an accepted masklet (--all takes the others too)" if accepted_only else "one"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from samnb.engine.phases import PHASES, Phase, phase_of
 from samnb.engine.state import ItemState
-from samnb.types import Step
+from samnb.types import Step, Verdict
 from samnb.widgets.intents import View
 from samnb.widgets.keys import Desk
 from samnb.widgets.lanes import STEP_WORDS, css_colour, title
@@ -123,11 +123,9 @@ def object_rows(
 
 
 def feedback_of(item: ItemState) -> Feedback | None:
-    """The verdict that an object came back with; None once it is handed in again."""
-    verdict = item.verdicts[-1] if item.verdicts else None
-    if item.step is not Step.TRACK or verdict is None:
-        return None
-    if verdict.proposal_id != item.proposals[-1].id:
+    """The verdict that an object came back with; None once something else happened to it."""
+    verdict = item.history[-1].what if item.history else None
+    if item.step is not Step.TRACK or not isinstance(verdict, Verdict):
         return None
     note = f": “{verdict.note}”" if verdict.note else ", without a note"
     return Feedback(f"{verdict.worker_id} found it {verdict.kind.value}{note}", verdict.frame_idx)
