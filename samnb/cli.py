@@ -19,9 +19,11 @@ from samnb.types import SamnbError
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    parser = build_parser()
-    args = parser.parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
+        if words[:1] == ["train"]:  # has a parser of its own, behind heavy imports
+            return _train(words[1:])
+        args = build_parser().parse_args(words)
         return int(args.run(args) or 0)
     except SamnbError as error:
         sys.stderr.write(f"samnb: {error}\n")
@@ -44,7 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_eval(commands)
     _add_stats(commands)
     _add_run(commands)
-    _add_train(commands)
+    commands.add_parser("train", help="train the default model's parts; see samnb train --help")
     return parser
 
 
@@ -221,16 +223,10 @@ def _add_run(commands: Any) -> None:
     add_run_commands(commands)
 
 
-def _add_train(commands: Any) -> None:
-    p = commands.add_parser("train", help="train the default model's parts", add_help=False)
-    p.add_argument("arguments", nargs=argparse.REMAINDER)
-    p.set_defaults(run=_train)
-
-
-def _train(args: argparse.Namespace) -> int:
+def _train(words: Sequence[str]) -> int:
     from samnb.models.training.cli import main as train
 
-    return int(train(args.arguments) or 0)
+    return int(train(words) or 0)
 
 
 def _report(result: Any, as_json: bool) -> int:
