@@ -57,6 +57,12 @@ function guardKeys(root, el, held, { on, get, now, later, isPanning }) {
   }, true);
   on(window, "blur", () => { held.hasSpace = false; });
   // On a page of its own the keys count from the start; in a notebook they stay with the cells.
-  const isIdle = document.activeElement === null || document.activeElement === document.body;
-  if (isIdle && !root.closest(".jp-Notebook")) el.focus({ preventScroll: true });
+  // Voila builds the page hidden, and what is hidden cannot take the focus: wait to be seen.
+  if (root.closest(".jp-Notebook")) return;
+  new IntersectionObserver((seen, watch) => {
+    if (!seen.some((e) => e.isIntersecting)) return;
+    watch.disconnect();
+    const at = document.activeElement;
+    if (at === null || at === document.body) el.focus({ preventScroll: true });
+  }).observe(el);
 }
