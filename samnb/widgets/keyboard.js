@@ -56,13 +56,4 @@ function guardKeys(root, el, held, { on, get, now, later, isPanning }) {
     }), { once: true });
   }, true);
   on(window, "blur", () => { held.hasSpace = false; });
-  // On a page of its own the keys count from the start; in a notebook they stay with the cells.
-  // Voila builds the page hidden, and what is hidden cannot take the focus: wait to be seen.
-  if (root.closest(".jp-Notebook")) return;
-  new IntersectionObserver((seen, watch) => {
-    if (!seen.some((e) => e.isIntersecting)) return;
-    watch.disconnect();
-    const at = document.activeElement;
-    if (at === null || at === document.body) el.focus({ preventScroll: true });
-  }).observe(el);
 }

@@ -67,6 +67,7 @@ def test_looking_around_propagating_and_being_told(hand_and_project):
     hand, project = hand_and_project
     page = hand.page
 
+    hand.surface.focus()
     hand.press("?")
     expect(page.locator(".samnb-help")).to_be_visible()
     hand.press("Escape")
@@ -75,7 +76,6 @@ def test_looking_around_propagating_and_being_told(hand_and_project):
     x, y = disc_xy(0)  # the wheel zooms at the pointer, and clicks still hit
     bare, where = hand.pixels(), hand.at(x, y)
     page.mouse.move(*where)
-    hand.surface.focus()
     page.mouse.wheel(0, -600)
     hand.wait_for_change(bare, 0.1)
     page.mouse.click(*where)
