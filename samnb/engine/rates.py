@@ -90,7 +90,7 @@ def acceptance(
 
 
 def throughput(source: Source, *, bin_s: float = _HOUR_S) -> pd.DataFrame:
-    """Return what was done per stretch of time.
+    """Return what was done per stretch of time; stretches of rest are left out.
 
     Columns: start_s (since the log began), clicks, edits, masks (edited or tracked),
     accepted, active_s (of all workers, pauses credited to where they end).
@@ -124,7 +124,9 @@ def throughput(source: Source, *, bin_s: float = _HOUR_S) -> pd.DataFrame:
         pause = event.at_s - last_at.get(event.worker_id, event.at_s)
         table["active_s"][at] += pause if 0 < pause <= IDLE_CUTOFF_S else 0.0
         last_at[event.worker_id] = event.at_s
-    return pd.DataFrame(table, columns=columns)
+    found = pd.DataFrame(table, columns=columns)
+    is_busy = found[columns[1:]].to_numpy().any(axis=1)
+    return found[is_busy].reset_index(drop=True)
 
 
 def effort(source: Source, *, idle_cutoff_s: float = IDLE_CUTOFF_S) -> pd.DataFrame:
