@@ -13,7 +13,7 @@ from tests.browser.rig import HEIGHT, N_FRAMES, PATIENCE_S, ROOT, WIDTH, Hand, P
 from tests.chromium import find_chromium
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def root(tmp_path_factory):
     """The folder that the servers serve; every project has one of its own in it."""
     with pytest.MonkeyPatch.context() as patch:
@@ -22,7 +22,7 @@ def root(tmp_path_factory):
         yield tmp_path_factory.mktemp("served")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def clip(tmp_path_factory):
     """A folder of frames with two things in clear colours."""
     folder = tmp_path_factory.mktemp("clip") / "clip"
@@ -38,7 +38,7 @@ def clip(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def make_project(root):
     count = itertools.count(1)
 
@@ -49,14 +49,15 @@ def make_project(root):
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def voila(root):
     """A running Voila: a function from a project to its page."""
     with rig.voila(root) as page_of:
         yield page_of
 
 
-@pytest.fixture(scope="session")
+# Playwright's loop counts as running for as long as it is open; other tests start their own.
+@pytest.fixture(scope="package")
 def chromium():
     from playwright.sync_api import expect, sync_playwright
 
