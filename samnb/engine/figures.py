@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from matplotlib.figure import Figure
@@ -138,7 +139,7 @@ def plot_throughput(table: pd.DataFrame) -> Figure:
     """
     figure, axes = _subplots(1, 2, 9.0, 3.0)
     minutes = [s / 60 for s in table.start_s]
-    wide = minutes[1] - minutes[0] if len(minutes) > 1 else 1.0
+    wide = min((b - a for a, b in pairwise(minutes)), default=1.0)
     axes[0].bar(minutes, table.masks, wide, align="edge", color=MEASURED)
     axes[0].set(xlabel="minutes", title="masks")
     axes[1].step(minutes, table.accepted.cumsum(), where="post", color=MEASURED)

@@ -126,7 +126,7 @@ def throughput(source: Source, *, bin_s: float = _HOUR_S) -> pd.DataFrame:
         last_at[event.worker_id] = event.at_s
     found = pd.DataFrame(table, columns=columns)
     is_busy = found[columns[1:]].to_numpy().any(axis=1)
-    return found[is_busy].reset_index(drop=True)
+    return found.loc[is_busy].reset_index(drop=True)
 
 
 def effort(source: Source, *, idle_cutoff_s: float = IDLE_CUTOFF_S) -> pd.DataFrame:
