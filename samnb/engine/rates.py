@@ -125,7 +125,7 @@ def throughput(source: Source, *, bin_s: float = _HOUR_S) -> pd.DataFrame:
         table["active_s"][at] += pause if 0 < pause <= IDLE_CUTOFF_S else 0.0
         last_at[event.worker_id] = event.at_s
     found = pd.DataFrame(table, columns=columns)
-    is_busy = found[columns[1:]].to_numpy().any(axis=1)
+    is_busy = found[columns[1:]].any(axis="columns")
     return found.loc[is_busy].reset_index(drop=True)
 
 
