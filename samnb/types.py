@@ -286,3 +286,24 @@ class Verdict:
     note: str = ""
     frame_idx: int | None = None
     seconds_s: float | None = field(default=None, compare=False)
+
+
+class MvAnswer(str, Enum):
+    """Mask verification, one answer per mask (SAM 3 paper, appendix on the data engine)."""
+
+    ACCEPT = "accept"
+    ACCEPT_AS_TEXT = "accept_as_text"
+    REJECT = "reject"
+    WHOLE_IMAGE = "whole_image"
+    FLAG_LABEL = "flag_label"
+
+
+class EvAnswer(str, Enum):
+    """Exhaustivity verification, one answer per media and phrase (same appendix)."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    REJECT_UNSEPARATED = "reject_unseparated"
+    WHOLE_IMAGE = "whole_image"
+    FLAG_LABEL = "flag_label"
+    UNGROUNDABLE = "ungroundable"
