@@ -4,14 +4,17 @@ import json
 import pytest
 
 from samnb import events as ev
+from samnb.events import concepts as cev
 from samnb.types import (
     Box,
+    EvAnswer,
     FrameMask,
     Item,
     LogError,
     MaskPrompt,
     Media,
     MediaKind,
+    MvAnswer,
     Point,
     Proposal,
     Role,
@@ -22,6 +25,7 @@ from samnb.types import (
     WorkerKind,
 )
 
+CONCEPT_MASK = cev.ConceptMask("k", (FrameMask(0, "h", True, 0.9),), 0.8, True, "k0", "mobile@1")
 MEDIA = Media("m", MediaKind.VIDEO, "a.mp4", "/x/a.mp4", (4, 6), 9, 24.0, 0.375)
 PROPOSAL = Proposal(
     "p", "i", "ana", "mobile", (FrameMask(0, "h", True, 0.9, 0.8, None),),
@@ -56,7 +60,30 @@ BODIES = [
     ev.ModelEvaluated("r", "mobile@2", "held_out", (("jf", 0.75), ("objects", 4.0))),
     ev.ModelPromoted("r", "mobile@2", "mobile@1", "mobile-2.safetensors", "J&F 0.75 over 0.7"),
     ev.ModelKeptAside("r", "mobile@3", "mobile@2", "mobile-3.safetensors", "J&F 0.7 under 0.75"),
-]
+    cev.ConceptRulesSet(3, 1, cev.Apart.PAIR, False, 7),
+    cev.PhrasesMined("m", "tiny@1", "A dog.", ("dog",), (("it", "names nothing"),), 4),
+    cev.NegativesChecked("m", "dog", "ontology", "concept@1", (("cat", 0.7),), (("cow", "no"),)),
+    cev.PairAdded(Item("i", "m", 1, phrase="dog"), cev.PairOrigin.HARD_NEGATIVE, "cat", "x", True),
+    cev.ConceptProposed("i", "p", (CONCEPT_MASK,), 0.9, "concept@1", 0.4, 2),
+    cev.MvAnswered("i", "p", (cev.MaskAnswer("k", MvAnswer.REJECT, (0.1, 0, 0.9, 0, 0)),), "v@1"),
+    cev.EvAnswered("i", "p", EvAnswer.UNGROUNDABLE, ("k",), (0.5, 0.5, 0, 0, 0, 0), "v@1"),
+    cev.Corrected(
+        "i", cev.ConceptTask.CONFIRM, ("k",), ("k1",), (CONCEPT_MASK,), (CONCEPT_MASK,), False, True, 3
+    ),
+    cev.PairRefused("i", cev.ConceptTask.EV, "blue"),
+    cev.PairRouted(
+        "i", cev.ConceptTask.MV, "p", "v@1", (cev.RouteChoice("k", cev.Route.AUDIT, 0.97),), 0.1, 0.08
+    ),
+    cev.RoutingSwitched(
+        cev.ConceptTask.EV, cev.RoutingMode.ON, "v@1", 0.1, 0.05, (("accept", 0.9),),
+        (("accept", 0.08),), "exact binomial", 3, "asked for", (("n", "200"),),
+    ),
+    cev.PairClaimed("i", cev.ConceptTask.CORRECT, 12.0),
+    cev.PairReleased("i", cev.ConceptTask.MV),
+    cev.AnswerUndone("i", 9),
+    cev.PairReopened("i", cev.ConceptStep.EV, "again"),
+    cev.PairImported("i", ((CONCEPT_MASK,), ()), (True, False), (True, True), "gold_a.json"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("body", BODIES, ids=[ev.kind_of(b) for b in BODIES])

@@ -1,5 +1,8 @@
 """The append-only log's lines: event bodies, their JSON codec, upcasts.
 
+The bodies of the masklet loop and of training can be imported from here, those of the
+concept loop from :mod:`samnb.events.concepts`.
+
 An :class:`Event` is a numbered, timed and signed :data:`Body`. Bodies are frozen
 records; their class is told in the log by a tag, so a rename of a Python class
 does not break a stored log. When a body changes its fields, :data:`VERSION` goes
@@ -19,6 +22,7 @@ from cattrs.errors import BaseValidationError
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
+from samnb.events.concepts import CONCEPT_KINDS, ConceptBody, PairAdded
 from samnb.events.masklets import (
     Claimed,
     FailuresSampled,
@@ -124,6 +128,7 @@ Body: TypeAlias = (
     | ModelEvaluated
     | ModelPromoted
     | ModelKeptAside
+    | ConceptBody
 )
 
 KINDS: Final[Mapping[str, type]] = {
@@ -154,6 +159,7 @@ KINDS: Final[Mapping[str, type]] = {
     "model_evaluated": ModelEvaluated,
     "model_promoted": ModelPromoted,
     "model_kept_aside": ModelKeptAside,
+    **CONCEPT_KINDS,
 }
 _TAGS: Final = {cls: tag for tag, cls in KINDS.items()}
 
@@ -239,7 +245,7 @@ def item_ids_of(body: Body) -> tuple[str, ...]:
         return body.item_ids
     if isinstance(body, FrameTracked):
         return tuple(mask.item_id for mask in body.masks)
-    if isinstance(body, ItemAdded):
+    if isinstance(body, ItemAdded | PairAdded):
         return (body.item.id,)
     if isinstance(body, Submitted | Imported):
         return (body.proposal.item_id,)

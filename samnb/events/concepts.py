@@ -1,0 +1,440 @@
+"""Bodies of the concept loop: phrases mined, masks proposed, answers given, ways taken.
+
+A pair of a medium and a noun phrase is an :class:`~samnb.types.Item` with a phrase. Its
+masks carry keys, so that an answer, a route or a correction can name one of them for
+ever. Answers of people, of simulations and of models are the same bodies; who gave one
+is told by the event's worker. A model's answers decide nothing by themselves: a
+:class:`PairRouted` says which of them do, and under which promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, TypeAlias
+
+from samnb.types import EvAnswer, FrameMask, Item, MaskId, MvAnswer
+
+
+class PairOrigin(str, Enum):
+    """Where a phrase came from."""
+
+    MINED = "mined"
+    HARD_NEGATIVE = "hard_negative"
+    USER = "user"
+
+
+class ConceptStep(str, Enum):
+    """Where a pair of the concept loop stands; ``confirm`` is for videos alone."""
+
+    PROPOSE = "propose"
+    MV = "mv"
+    EV = "ev"
+    CORRECT = "correct"
+    CONFIRM = "confirm"
+    FINAL = "final"
+    REJECTED = "rejected"
+
+
+class ConceptTask(str, Enum):
+    """What a worker is asked to do with a pair; each is also the step it is done at."""
+
+    MV = "mv"
+    EV = "ev"
+    CORRECT = "correct"
+    CONFIRM = "confirm"
+
+
+class Route(str, Enum):
+    """What becomes of a model's answer: it decides, a person is asked, or it would have
+    decided but a person is asked to audit it."""
+
+    AUTO = "auto"
+    ASK = "ask"
+    AUDIT = "audit"
+
+
+class RoutingMode(str, Enum):
+    """Whether a verifier may decide. ``advice`` is what a drifted one returns to."""
+
+    OFF = "off"
+    ADVICE = "advice"
+    ON = "on"
+
+
+class Apart(str, Enum):
+    """How strictly tasks are kept apart among people (SAM 3 paper, section on the data
+    engine: each human verifier works on one task type).
+
+    ``task``: a worker has one task type in the whole project, as in the paper.
+    ``pair``: a worker does at most one task on the same pair.
+    ``off``: one person may do everything; whoever reads the log can see it.
+    """
+
+    TASK = "task"
+    PAIR = "pair"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class ConceptMask:
+    """One instance (or a group of them) that a phrase names.
+
+    Attributes:
+        key: unique in the project; never reused.
+        frames: one mask for a picture, one per frame seen for a video.
+        score: probability in [0, 1] that this is an instance; 1.0 for what a hand made.
+        is_group: covers several instances that cannot be told apart.
+        parent: key of the mask that this one is an edit of; else empty.
+        model: the model that made it or helped a hand to; empty when none did.
+    """
+
+    key: str
+    frames: tuple[FrameMask, ...]
+    score: float = 1.0
+    is_group: bool = False
+    parent: str = ""
+    model: str = ""
+
+    @property
+    def mask_id(self) -> MaskId:
+        """The stored mask of the first frame: the only one of a picture."""
+        return self.frames[0].mask_id
+
+
+@dataclass(frozen=True, slots=True)
+class ConceptRulesSet:
+    """How pairs are reviewed from here on.
+
+    Attributes:
+        n_reviewers: people asked for MV, for EV with masks and for correction: 1 as in
+            SA-Co Silver, 3 as in SA-Co Gold.
+        n_negative: people asked for EV without any mask; the paper's Gold has one label
+            for a negative.
+        apart: how strictly tasks are kept apart among people.
+        has_confirmation: videos go through one more round after correction, in which
+            another person adds what is still missing.
+        audit_seed: orders the audit slice among the questions.
+    """
+
+    n_reviewers: int = 1
+    n_negative: int = 1
+    apart: Apart = Apart.TASK
+    has_confirmation: bool = True
+    audit_seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PhrasesMined:
+    """Noun phrases were taken from a caption and cleaned.
+
+    Attributes:
+        captioner: who wrote the caption: a model's name, or where it was read.
+        kept: phrases that became or already were pairs.
+        dropped: ``(phrase, reason)`` of the others.
+        frame_idx: the frame that the caption describes; 0 for a picture.
+    """
+
+    media_id: str
+    captioner: str
+    caption: str
+    kept: tuple[str, ...]
+    dropped: tuple[tuple[str, str], ...] = ()
+    frame_idx: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NegativesChecked:
+    """Candidates for hard negatives were tried on the current model.
+
+    Attributes:
+        parent_phrase: the positive that they are easily confused with.
+        proposer: who proposed them.
+        model: the segmenter that was tried.
+        kept: ``(phrase, overlap)``: the model fired, and its masks overlap those of the
+            parent by this much, in [0, 1].
+        dropped: ``(phrase, reason)`` of the others.
+    """
+
+    media_id: str
+    parent_phrase: str
+    proposer: str
+    model: str
+    kept: tuple[tuple[str, float], ...]
+    dropped: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PairAdded:
+    """A medium is asked for a phrase from here on.
+
+    Attributes:
+        item: its ``phrase`` is not empty.
+        parent_phrase: the positive that a hard negative was made from; else empty.
+        source: who or what proposed the phrase, as text.
+        is_held_out: never trained on; measured on.
+    """
+
+    item: Item
+    origin: PairOrigin
+    parent_phrase: str = ""
+    source: str = ""
+    is_held_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConceptProposed:
+    """Masks were put forward for a pair, none or more.
+
+    Attributes:
+        masks: candidates that count, best first.
+        presence: probability in [0, 1] that the concept is there at all.
+        model: the segmenter; empty when a person or a file brought the masks.
+        threshold: what score times presence had to exceed.
+        n_left_out: candidates dropped as doubles of better ones.
+    """
+
+    item_id: str
+    proposal_id: str
+    masks: tuple[ConceptMask, ...]
+    presence: float
+    model: str
+    threshold: float = 0.5
+    n_left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MaskAnswer:
+    """The MV answer for one mask; ``probabilities`` in the order of
+    :class:`~samnb.types.MvAnswer`, empty when a person answered."""
+
+    key: str
+    answer: MvAnswer
+    probabilities: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MvAnswered:
+    """A worker verified masks of a pair, each by itself. An answer: it can be undone.
+
+    Attributes:
+        proposal_id: whose masks they are.
+        model: the verifier; empty when a person answered.
+    """
+
+    item_id: str
+    proposal_id: str
+    answers: tuple[MaskAnswer, ...]
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EvAnswered:
+    """A worker said whether the accepted masks, none or more, are all there is. An
+    answer: it can be undone.
+
+    Attributes:
+        shown: keys of the masks that were shown as accepted.
+        probabilities: in the order of :class:`~samnb.types.EvAnswer`; empty for a person.
+        model: the verifier; empty when a person answered.
+    """
+
+    item_id: str
+    proposal_id: str
+    answer: EvAnswer
+    shown: tuple[str, ...] = ()
+    probabilities: tuple[float, ...] = ()
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A worker completed a pair by hand. An answer: it can be undone.
+
+    The result is what was kept, added and edited; nothing at all says that the phrase
+    names nothing here.
+
+    Attributes:
+        task: correction, or the confirmation after it.
+        kept: keys of masks left as they were.
+        removed: keys of masks taken away.
+        added: new masks.
+        edited: changed masks; each names its ``parent``.
+        is_instance_exhaustive: every instance has a mask of its own.
+        is_pixel_exhaustive: the masks together cover all that the phrase names.
+        clicks: clicks that the work took.
+    """
+
+    item_id: str
+    task: ConceptTask
+    kept: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    added: tuple[ConceptMask, ...] = ()
+    edited: tuple[ConceptMask, ...] = ()
+    is_instance_exhaustive: bool = True
+    is_pixel_exhaustive: bool = True
+    clicks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PairRefused:
+    """A worker says that the pair cannot be masked: "it", "blue", too complex. An
+    answer: it can be undone."""
+
+    item_id: str
+    task: ConceptTask
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteChoice:
+    """What becomes of a verifier's answer about one mask, or (``key`` empty) the pair.
+
+    Attributes:
+        confidence: calibrated probability in [0, 1] that the answer is right.
+    """
+
+    key: str
+    route: Route
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class PairRouted:
+    """It was decided who decides.
+
+    Attributes:
+        verifier: whose answers these are about.
+        target_error: the error that the user allows among what is decided automatically.
+        bound: upper bound on it that held when the decision was made.
+    """
+
+    item_id: str
+    task: ConceptTask
+    proposal_id: str
+    verifier: str
+    choices: tuple[RouteChoice, ...]
+    target_error: float
+    bound: float
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingSwitched:
+    """A verifier was allowed to decide, or no longer is.
+
+    Attributes:
+        verifier: name and version; another version has to earn its place anew.
+        target_error: the error that the user allows among what is decided automatically.
+        audit_rate: share of automatic decisions that a person is asked about all the same.
+        thresholds: ``(answer, calibrated confidence)`` from which an answer decides.
+        method: the guarantee, in words.
+        bounds: ``(answer, upper bound of the error)``.
+        reason: who or what made the switch.
+        details: what the guarantee needs to be recomputed, as name and value.
+    """
+
+    task: ConceptTask
+    mode: RoutingMode
+    verifier: str
+    target_error: float = 0.0
+    audit_rate: float = 0.0
+    thresholds: tuple[tuple[str, float], ...] = ()
+    bounds: tuple[tuple[str, float], ...] = ()
+    method: str = ""
+    seed: int = 0
+    reason: str = ""
+    details: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PairClaimed:
+    """A worker was shown a pair; the slot is kept until ``until_s``. Time spent on a
+    task counts from here to its answer."""
+
+    item_id: str
+    task: ConceptTask
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PairReleased:
+    """A worker gave a pair back without an answer."""
+
+    item_id: str
+    task: ConceptTask
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerUndone:
+    """The answer with sequence number ``answer_seq`` no longer counts, nor do the model
+    answers and routes that followed it."""
+
+    item_id: str
+    answer_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairReopened:
+    """A pair goes back to an earlier step; what was answered there counts no longer."""
+
+    item_id: str
+    step: ConceptStep
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PairImported:
+    """A finished pair came from a file, with one version per rater.
+
+    Attributes:
+        versions: masks by rater.
+        instance_exhaustive: one flag per rater.
+        pixel_exhaustive: one flag per rater.
+        source: name of the file.
+    """
+
+    item_id: str
+    versions: tuple[tuple[ConceptMask, ...], ...]
+    instance_exhaustive: tuple[bool, ...]
+    pixel_exhaustive: tuple[bool, ...]
+    source: str
+
+
+ConceptBody: TypeAlias = (
+    ConceptRulesSet
+    | PhrasesMined
+    | NegativesChecked
+    | PairAdded
+    | ConceptProposed
+    | MvAnswered
+    | EvAnswered
+    | Corrected
+    | PairRefused
+    | PairRouted
+    | RoutingSwitched
+    | PairClaimed
+    | PairReleased
+    | AnswerUndone
+    | PairReopened
+    | PairImported
+)
+
+CONCEPT_KINDS: Final[Mapping[str, type]] = {
+    "concept_rules_set": ConceptRulesSet,
+    "phrases_mined": PhrasesMined,
+    "negatives_checked": NegativesChecked,
+    "pair_added": PairAdded,
+    "concept_proposed": ConceptProposed,
+    "mv_answered": MvAnswered,
+    "ev_answered": EvAnswered,
+    "corrected": Corrected,
+    "pair_refused": PairRefused,
+    "pair_routed": PairRouted,
+    "routing_switched": RoutingSwitched,
+    "pair_claimed": PairClaimed,
+    "pair_released": PairReleased,
+    "answer_undone": AnswerUndone,
+    "pair_reopened": PairReopened,
+    "pair_imported": PairImported,
+}
