@@ -126,8 +126,16 @@ class Backend(Protocol):
     def encode(self, image: Image) -> Features:
         """Encode a frame, (H, W, 3) uint8 RGB."""
 
-    def segment(self, features: Features, prompt: ModelPrompt) -> Decoded:
-        """Decode one mask from one frame alone; the object counts as present."""
+    def segment(
+        self, features: Features, prompt: ModelPrompt, *, previous: Tensor | None = None
+    ) -> Decoded:
+        """Decode one mask from one frame alone; the object counts as present.
+
+        Args:
+            features: the frame's features.
+            prompt: all prompts on this frame.
+            previous: (1, 1, h, w) logits of an earlier mask on this frame that the points refine.
+        """
 
     def decode(
         self,

@@ -90,7 +90,12 @@ class TrackSession(Protocol):
     can be thrown away at any time and rebuilt from the log."""
 
     def segment(self, position: int, prompts: FramePrompts) -> Prediction:
-        """Predict from this frame alone, without memory (Phases 1 and 2)."""
+        """Predict from this frame alone, without memory (Phases 1 and 2).
+
+        Clicks refine the mask of the clicks before them. The answer depends on the prompts
+        alone, not on what was asked before: the same clicks give the same mask, and taking
+        the last one back gives the mask from before it.
+        """
 
     def set_prompts(self, obj_id: int, position: int, prompts: FramePrompts) -> Prediction:
         """Replace all prompts of an object on a frame and predict there, using the

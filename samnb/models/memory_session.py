@@ -39,11 +39,10 @@ from samnb.models.memory import (
     select_closest,
 )
 from samnb.models.prompts import check_prompts
+from samnb.models.refining import PREVIOUS_LIMIT, Refiner
 from samnb.types import InputError, ModelError
 
 _BATCH = 16  # most objects decoded at once
-# SAM 2 clamps earlier logits that it is fed, to stay clear of the -1024 of absent objects.
-_PREVIOUS_LIMIT = 32.0
 
 
 class MemorySession:
@@ -62,6 +61,7 @@ class MemorySession:
         self._objects: dict[int, ObjectState] = {}
         self._history = History(limits.history_bytes)
         self._features = FeatureCache(limits.cached_frames)
+        self._refiner = Refiner()
         self._lock = threading.RLock()
         self._is_closed = threading.Event()
 
@@ -84,7 +84,8 @@ class MemorySession:
     def segment(self, position: int, prompts: FramePrompts) -> Prediction:
         """Predict from this frame alone, without memory.
 
-        One click gives the best of three masks by predicted IoU, more prompts a single one.
+        One click gives the best of three masks by predicted IoU; each further one refines the
+        mask before it, see :mod:`samnb.models.refining`.
 
         Raises:
             InputError: a wrong position or wrong prompts.
@@ -93,7 +94,9 @@ class MemorySession:
         self._check(position, prompts)
         with self._lock, torch.inference_mode():
             self._check_open()
-            decoded = self._backend.segment(self._encode(position), self._model_prompt(prompts))
+            decoded = self._refiner.decode(
+                self._backend, self._encode(position), position, prompts, self._size_hw
+            )
             return to_prediction(decoded, self._size_hw)
 
     def segment_grid(
@@ -190,6 +193,7 @@ class MemorySession:
             self._objects.clear()
             self._history.clear()
             self._features.clear()
+            self._refiner.clear()
 
     def _run(
         self, start: int, stop: int, ids: list[int]
@@ -306,7 +310,7 @@ class MemorySession:
             previous = None
         else:
             bases[n_clicks] = previous
-        limit = _PREVIOUS_LIMIT
+        limit = PREVIOUS_LIMIT
         clamped = None if previous is None else previous.clamp(-limit, limit)
         (output,) = self._backend.decode(
             self._encode(position),

@@ -165,7 +165,9 @@ class Sam2Backend:
             _, maps, codes, sizes = self._model._prepare_backbone_features(out)
         return Features(tuple(maps), codes[-1], tuple((int(h), int(w)) for h, w in sizes))
 
-    def segment(self, features: Features, prompt: ModelPrompt) -> Decoded:
+    def segment(
+        self, features: Features, prompt: ModelPrompt, *, previous: Tensor | None = None
+    ) -> Decoded:
         """Decode like ``SAM2ImagePredictor``: the presence score does not blank the mask."""
         model = self._model
         maps = [
@@ -176,18 +178,12 @@ class Sam2Backend:
         if model.directly_add_no_mem_embed:
             embedding = embedding + model.no_mem_embed.permute(1, 2, 0)[..., None]
         coords, labels = prompt.coords, prompt.labels
-        dense = None
+        dense = None if previous is None else self._fit_mask_input(previous)
         if prompt.mask is not None:
             coords = torch.zeros(1, 1, 2, device=self._device)
             labels = -torch.ones(1, 1, dtype=torch.int32, device=self._device)
             # The decoder reads a mask as logits of its own size.
-            dense = functional.interpolate(
-                prompt.mask * 20.0 - 10.0,
-                size=model.sam_prompt_encoder.mask_input_size,
-                mode="bilinear",
-                align_corners=False,
-                antialias=True,
-            )
+            dense = self._fit_mask_input(prompt.mask * 20.0 - 10.0)
         is_one_click = prompt.labels is not None and prompt.labels.shape[1] == 1
         with self._autocast():
             sparse, dense = model.sam_prompt_encoder(
@@ -204,6 +200,15 @@ class Sam2Backend:
             )
         best = int(ious[0].argmax())
         return Decoded(masks[:, best : best + 1].float(), float(ious[0, best]), score.float())
+
+    def _fit_mask_input(self, logits: Tensor) -> Tensor:
+        """Resize (1, 1, h, w) logits to what the prompt encoder reads."""
+        size = self._model.sam_prompt_encoder.mask_input_size
+        if tuple(logits.shape[-2:]) == tuple(size):
+            return logits
+        return functional.interpolate(
+            logits, size=size, mode="bilinear", align_corners=False, antialias=True
+        )
 
     def decode_clicks(
         self, features: Features, points_xy: npt.NDArray[np.float32], size_hw: tuple[int, int]

@@ -196,12 +196,14 @@ class TransformersBackend:
         sizes = tuple((int(h), int(w)) for h, w in self._model.backbone_feature_sizes)
         return Features(tuple(out.fpn_hidden_states), out.fpn_position_encoding[-1], sizes)
 
-    def segment(self, features: Features, prompt: ModelPrompt) -> Decoded:
+    def segment(
+        self, features: Features, prompt: ModelPrompt, *, previous: Tensor | None = None
+    ) -> Decoded:
         """Decode like the image model: the presence score does not blank the mask."""
         model = self._model
         maps = self._unflatten(features)
         maps[-1] = maps[-1] + model.no_memory_embedding.permute(1, 2, 0)[..., None]
-        dense = None
+        dense = None if previous is None else self._fit_mask_input(previous)
         if prompt.coords is not None and prompt.labels is not None:
             coords, labels = prompt.coords[None], prompt.labels[None]
         else:
@@ -209,13 +211,7 @@ class TransformersBackend:
             labels = -torch.ones(1, 1, 1, dtype=torch.int32, device=self._device)
         if prompt.mask is not None:
             # The decoder reads a mask as logits of its own size.
-            dense = functional.interpolate(
-                prompt.mask * 20.0 - 10.0,
-                size=model.prompt_encoder.mask_input_size,
-                mode="bilinear",
-                align_corners=False,
-                antialias=True,
-            ).to(self._dtype)
+            dense = self._fit_mask_input(prompt.mask * 20.0 - 10.0)
         with self._lock:
             sparse, dense = model.prompt_encoder(
                 input_points=coords, input_labels=labels, input_boxes=None, input_masks=dense
@@ -234,6 +230,15 @@ class TransformersBackend:
             float(ious[0, 0, best]),
             score.reshape(1, 1).float(),
         )
+
+    def _fit_mask_input(self, logits: Tensor) -> Tensor:
+        """Resize (1, 1, h, w) logits to what the prompt encoder reads."""
+        size = self._model.prompt_encoder.mask_input_size
+        if tuple(logits.shape[-2:]) != tuple(size):
+            logits = functional.interpolate(
+                logits, size=size, mode="bilinear", align_corners=False, antialias=True
+            )
+        return logits.to(self._dtype)
 
     def decode(
         self,

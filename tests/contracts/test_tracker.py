@@ -126,6 +126,29 @@ def test_prompts_matter(session):
     assert len(set(masks.values())) > 2
 
 
+GROWING = [
+    clicks(*[(9, 20, 1), (58, 37, 1), (12, 25, 1), (30, 5, 0), (62, 40, 1)][:n])
+    for n in range(1, 6)
+]
+
+
+def test_the_same_clicks_give_the_same_mask_without_memory_whatever_was_asked_before(tracker):
+    one_by_one, at_once, wild = (tracker.open(Clip()) for _ in range(3))
+    grown = [one_by_one.segment(4, prompts).mask for prompts in GROWING]
+    for prompts in (GREEN, GROWING[2], box(1, 11, 17, 29), GROWING[4], GROWING[0], RED):
+        wild.segment(4, prompts)
+        wild.segment(5, prompts)
+    for session in (at_once, wild):
+        assert np.array_equal(session.segment(4, GROWING[-1]).mask, grown[-1])
+
+
+def test_a_click_taken_back_gives_the_earlier_mask_without_memory(session):
+    grown = [session.segment(4, prompts).mask for prompts in GROWING]
+    assert len({mask.tobytes() for mask in grown}) > 1
+    for prompts, mask in zip(GROWING[::-1], grown[::-1], strict=True):
+        assert np.array_equal(session.segment(4, prompts).mask, mask)
+
+
 def test_segment_leaves_no_object_behind(session):
     session.segment(0, RED)
     with pytest.raises(ModelError):
