@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent / "samnb"
 ROOMS = [
-    "types", "events", "masks", "metrics", "store", "models", "synthetic", "engine", "exports",
+    "types", "events", "masks", "metrics", "store", "synthetic", "models", "engine", "exports",
     "widgets", "launch", "runs", "cli",
 ]  # fmt: skip
 MODULES = sorted(p for p in ROOT.rglob("*.py") if p.name not in ("__init__.py", "__main__.py"))
