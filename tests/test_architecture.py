@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent / "samnb"
 ROOMS = [
-    "types", "events", "masks", "metrics", "store", "synthetic", "models", "engine", "exports",
-    "widgets", "launch", "runs", "cli",
+    "types", "events", "masks", "metrics", "store", "synthetic", "models", "language",
+    "engine", "exports", "widgets", "launch", "runs", "cli",
 ]  # fmt: skip
 MODULES = sorted(p for p in ROOT.rglob("*.py") if p.name not in ("__init__.py", "__main__.py"))
 NAMES = [str(p.relative_to(ROOT)) for p in MODULES]
@@ -66,6 +66,10 @@ def test_every_room_is_known():
         ("import samnb.engine.session, samnb.engine.stats", ["torch", "ipywidgets", "ipycanvas"]),
         ("import samnb.engine.auto, samnb.engine.retrain, samnb.engine.lineage", ["torch", "sam2"]),
         ("import samnb.models, samnb.models.base", ["torch"]),
+        (
+            "import samnb.language.chunks, samnb.language.stages, samnb.language.ontologyfile",
+            ["torch", "spacy", "nltk", "pandas"],
+        ),
         ("import samnb.cli", ["torch", "ipywidgets", "pandas"]),
         ("import samnb.types", ["numpy"]),
     ],

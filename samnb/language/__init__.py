@@ -1,0 +1,1 @@
+"""From captions to phrases worth asking about: mining, cleaning, ontology, hard negatives."""
