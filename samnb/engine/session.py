@@ -10,8 +10,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from samnb.engine import masklets, queue
 from samnb.engine.core import Clock, new_id
@@ -37,6 +38,9 @@ from samnb.types import (
     VerdictKind,
     Worker,
 )
+
+if TYPE_CHECKING:
+    from samnb.engine.concepts.session import ConceptSession
 
 LEASE_S: Final = 600.0
 """How long a claimed item is kept for its worker without a sign of life."""
@@ -101,6 +105,13 @@ class Session(Drawing):
             ids=self.new_id,
             cache=self._cache,
         )
+
+    @cached_property
+    def concepts(self) -> ConceptSession:
+        """The door to the concept loop: pairs of media and phrases in the same log."""
+        from samnb.engine.concepts.session import ConceptSession
+
+        return ConceptSession(self)
 
     # -- propagation -----------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""The concept loop: pairs of media and phrases, from mining to retraining."""

@@ -1,0 +1,393 @@
+"""The door to the concept loop: everything a worker can do to pairs, as methods.
+
+``session.concepts`` shares the log, the media, the clock and the worker of its
+:class:`~samnb.engine.session.Session`. A round of the loop, in the order in which the
+methods are called::
+
+    loop = session.concepts
+    loop.add_pairs(media_id, ["red cup", "dog"])
+    loop.propose(segmenter)                     # masks for every phrase
+    loop.verify(verifier)                       # a model answers MV and EV
+    work = loop.next("ev")                      # what a person is asked, least certain first
+    loop.answer_ev(work.pair_id, "accept")
+    loop.undo()                                 # the last answer of this worker
+
+Each method commits its events before it returns and is safe to call from several
+threads; subscribers are called after every append, also after those of others.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from samnb.engine.concepts import acts, proposing, queue, verifying
+from samnb.engine.concepts.acts import Drawn
+from samnb.engine.concepts.flow import fold
+from samnb.engine.concepts.proposing import Proposed
+from samnb.engine.concepts.queue import LEASE_S, Work
+from samnb.engine.concepts.state import ConceptState, PairState
+from samnb.engine.concepts.verifying import Router, Verified
+from samnb.engine.tracking import to_frame_prompts
+from samnb.events import Body, Event
+from samnb.events.concepts import (
+    Apart,
+    ConceptRulesSet,
+    ConceptStep,
+    ConceptTask,
+    PairOrigin,
+    PairReleased,
+    RoutingSwitched,
+)
+from samnb.masks import rle as rle_ops
+from samnb.models.base import BoolMask, Image, Prediction, TrackSession
+from samnb.models.concepts import ConceptSegmenter, ConceptVerifier
+from samnb.types import EvAnswer, InputError, MaskId, MvAnswer, Prompt, Rle, Worker, WorkerKind
+
+if TYPE_CHECKING:
+    from samnb.engine.session import Session
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with (pairs done, pairs in all)."""
+
+
+class ConceptSession:
+    """One worker at the pairs of one project. Reach it as ``session.concepts``.
+
+    Attributes:
+        session: the session whose log, media, clock and worker this shares.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._lock = threading.RLock()
+        self._state = ConceptState()
+        self._track: tuple[str, TrackSession] | None = None
+        self._models: dict[str, ConceptSession] = {}
+        session.subscribe(self._take)
+        self._catch_up()
+
+    # -- state -----------------------------------------------------------------
+
+    @property
+    def state(self) -> ConceptState:
+        """The latest snapshot; never changes under you."""
+        return self._catch_up()
+
+    def refresh(self) -> ConceptState:
+        """Fold what others appended since, tell subscribers, return the state."""
+        self.session.refresh()
+        return self._catch_up()
+
+    def pair(self, pair_id: str) -> PairState:
+        """Return a pair's state.
+
+        Raises:
+            InputError: no such pair.
+        """
+        found = self.state.pairs.get(pair_id)
+        if found is None:
+            raise InputError(f"pair_id: expected a pair of this project, got {pair_id!r}")
+        return found
+
+    def subscribe(self, subscriber: Callable[[Sequence[Event]], None]) -> Callable[[], None]:
+        """Call ``subscriber(events)`` after every append, in the thread that appended;
+        ``state`` then holds them. Events of the masklet loop come as well.
+
+        Returns:
+            a function that ends the subscription.
+        """
+        return self.session.subscribe(subscriber)
+
+    def _take(self, events: Sequence[Event]) -> None:
+        with self._lock:
+            if events[0].seq == self._state.seq + 1:
+                self._state = fold(self._state, events)
+
+    def _catch_up(self) -> ConceptState:
+        """Fold what the session knows; with several threads, news may come out of order."""
+        with self._lock:
+            if self._state.seq < self.session.state.seq:
+                self._state = fold(self._state, self.session.log.read(self._state.seq))
+            return self._state
+
+    def commit(
+        self, make: Callable[[ConceptState], Sequence[Body]], *, masks: Sequence[Rle] = ()
+    ) -> list[Event]:
+        """Append what ``make`` returns for the newest state, in one transaction.
+
+        Raises:
+            FlowError: from ``make``; nothing was written.
+        """
+        return self.session.commit(lambda _state: make(self._catch_up()), masks=masks)
+
+    def as_model(self, name: str) -> ConceptSession:
+        """Return the door for a model that works here, so that the log tells it from people."""
+        with self._lock:
+            if name not in self._models:
+                worker = Worker(name, WorkerKind.MODEL)
+                self._models[name] = self.session.as_worker(worker).concepts
+            return self._models[name]
+
+    # -- rules -----------------------------------------------------------------
+
+    def set_rules(
+        self,
+        *,
+        n_reviewers: int | None = None,
+        n_negative: int | None = None,
+        apart: Apart | str | None = None,
+        has_confirmation: bool | None = None,
+    ) -> ConceptRulesSet:
+        """Change how pairs are reviewed from here on; what is None stays.
+
+        Args:
+            n_reviewers: people asked for MV, EV with masks and correction: 1, or 3 as for
+                SA-Co Gold (3 of 3 keep a mask, 1 of 3 sends to correction, three versions).
+            n_negative: people asked for EV without any mask.
+            apart: "task" (each person has one type of task, as in the paper), "pair"
+                (nobody meets a pair in two tasks) or "off" (you work alone).
+            has_confirmation: videos get one more round after correction.
+
+        Raises:
+            InputError: fewer than one reviewer.
+        """
+        return acts.set_rules(self, n_reviewers, n_negative, apart, has_confirmation)
+
+    def switch_routing(self, switch: RoutingSwitched) -> None:
+        """Allow a verifier to decide, return it to advice, or switch it off.
+
+        Pairs decided before keep their decision.
+        """
+        self.commit(lambda state: [] if state.routing.get(switch.task) == switch else [switch])
+
+    # -- pairs and proposals ---------------------------------------------------
+
+    def add_pairs(
+        self,
+        media_id: str,
+        phrases: Sequence[str],
+        *,
+        origin: PairOrigin | str = PairOrigin.USER,
+        parent_phrase: str = "",
+        source: str = "",
+        is_held_out: bool = False,
+    ) -> tuple[PairState, ...]:
+        """Ask a medium for phrases; a phrase it is asked for already is found again.
+
+        Args:
+            media_id: a picture or video of the project.
+            phrases: noun phrases; surrounding spaces are cut off.
+            origin: "user", "mined" or "hard_negative".
+            parent_phrase: the positive that hard negatives were made from.
+            source: who or what proposed the phrases.
+            is_held_out: measure on these pairs, never train on them.
+
+        Raises:
+            InputError: no such medium, or an empty phrase.
+        """
+        return acts.add_pairs(
+            self, media_id, phrases, PairOrigin(origin), parent_phrase, source, is_held_out
+        )
+
+    def propose(
+        self,
+        segmenter: ConceptSegmenter | str,
+        pair_ids: Collection[str] | None = None,
+        *,
+        threshold: float = proposing.THRESHOLD,
+        on_progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Proposed:
+        """Have masks proposed, one medium at a time; each is committed when it is done.
+
+        Args:
+            segmenter: the model, or its name for
+                :func:`samnb.models.load_concept_segmenter`.
+            pair_ids: which pairs; None for all that have no proposal yet. A pair that has
+                one begins a new round.
+            threshold: what score times presence has to exceed.
+            on_progress: called with (pairs done, pairs in all).
+            cancel: set it from another thread to stop after the present medium.
+        """
+        return proposing.propose(self, segmenter, pair_ids, threshold, on_progress, cancel)
+
+    def propose_masks(
+        self, pair_id: str, drawn: Sequence[Drawn], *, presence: float = 1.0, model: str = ""
+    ) -> PairState:
+        """Put masks forward by hand or from elsewhere; none suspects a negative."""
+        return proposing.propose_masks(self, pair_id, drawn, presence, model)
+
+    def verify(
+        self,
+        verifier: ConceptVerifier,
+        tasks: Collection[ConceptTask | str] = (ConceptTask.MV, ConceptTask.EV),
+        pair_ids: Collection[str] | None = None,
+        *,
+        router: Router | None = None,
+        on_progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Verified:
+        """Have a model answer MV and EV as a worker in the same queue.
+
+        Its answers are advice. They decide where the routing of the task is switched on
+        for this verifier and the router says so; a person then is not asked, save for
+        the audit slice.
+
+        Args:
+            verifier: the model.
+            tasks: "mv", "ev" or both.
+            pair_ids: which pairs; None for all that wait at such a step.
+            router: who decides; None keeps everything as advice.
+            on_progress: called with (pairs done, pairs in all).
+            cancel: set it from another thread to stop after the present medium.
+        """
+        wanted = tuple(ConceptTask(t) for t in tasks)
+        return verifying.verify(self, verifier, wanted, pair_ids, router, on_progress, cancel)
+
+    # -- people ----------------------------------------------------------------
+
+    def next(
+        self,
+        task: ConceptTask | str,
+        media_id: str | None = None,
+        *,
+        but: Collection[str] = (),
+        lease_s: float = LEASE_S,
+    ) -> Work | None:
+        """Claim the next pair for a task, or return None when nothing waits for this
+        worker: the least certain first, audits mixed in unmarked.
+
+        Args:
+            task: "mv", "ev", "correct" or "confirm".
+            media_id: only pairs of this medium.
+            but: pairs to leave out: those this worker has skipped.
+            lease_s: how long others leave it alone.
+        """
+        return acts.take_next(self, ConceptTask(task), media_id, but, lease_s)
+
+    def waiting(self, task: ConceptTask | str, media_id: str | None = None) -> int:
+        """How many pairs wait for this worker at a task."""
+        now_s = self.session.clock()
+        who = self.session.worker.id
+        return len(queue.waiting(self.state, ConceptTask(task), who, now_s, media_id))
+
+    def release(self, pair_id: str) -> None:
+        """Give a claimed pair back without an answer."""
+        who = self.session.worker.id
+
+        def make(state: ConceptState) -> list[Body]:
+            claim = state.pairs[pair_id].claims.get(who)
+            return [PairReleased(pair_id, claim.task)] if claim else []
+
+        self.pair(pair_id)
+        self.commit(make)
+
+    def answer_mv(
+        self, pair_id: str, answers: Mapping[str, MvAnswer | str] | MvAnswer | str
+    ) -> PairState:
+        """Verify the masks of a pair.
+
+        Args:
+            pair_id: the pair.
+            answers: option by mask key for every mask of the :class:`Work`; or one
+                option for all of them.
+
+        Raises:
+            FlowError: the pair is elsewhere in the loop, or this worker may not.
+            InputError: a mask without an answer, or an answer for a mask not asked about.
+        """
+        return acts.answer_mv(self, pair_id, answers)
+
+    def answer_ev(self, pair_id: str, answer: EvAnswer | str) -> PairState:
+        """Say whether the accepted masks, none or more, are all there is.
+
+        Raises:
+            FlowError: the pair is elsewhere in the loop, or this worker may not.
+        """
+        return acts.answer_ev(self, pair_id, EvAnswer(answer))
+
+    def correct(
+        self,
+        pair_id: str,
+        *,
+        drawn: Sequence[Drawn] = (),
+        removed: Collection[str] = (),
+        is_instance_exhaustive: bool | None = None,
+        is_pixel_exhaustive: bool = True,
+        clicks: int = 0,
+    ) -> PairState:
+        """Complete a pair by hand, at correction or at the confirmation after it.
+
+        Masks that are neither removed nor the parent of an edit are kept. Nothing left
+        says that the phrase names nothing here.
+
+        Args:
+            pair_id: the pair.
+            drawn: new masks, and edits that name their ``parent``.
+            removed: keys of masks to take away.
+            is_instance_exhaustive: every instance has a mask of its own; None says so
+                unless there is a group mask.
+            is_pixel_exhaustive: the masks cover all that the phrase names.
+            clicks: clicks it took.
+
+        Raises:
+            FlowError: the pair is elsewhere in the loop, or this worker may not.
+            InputError: an unknown key, or a mask of another size than the medium.
+        """
+        return acts.correct(
+            self, pair_id, drawn, removed, is_instance_exhaustive, is_pixel_exhaustive, clicks
+        )
+
+    def reject(self, pair_id: str, reason: str = "") -> PairState:
+        """Say, in whatever task the pair is at, that it cannot be masked.
+
+        Raises:
+            FlowError: the pair is at no task, or this worker may not.
+        """
+        return acts.reject(self, pair_id, reason)
+
+    def undo(self) -> PairState | None:
+        """Take back this worker's last answer, with what models made of it since.
+
+        Returns:
+            the pair as it stands again, or None when there is nothing to undo.
+
+        Raises:
+            FlowError: somebody else has answered about the pair since.
+        """
+        return acts.undo(self)
+
+    def reopen(self, pair_id: str, step: ConceptStep | str, reason: str = "") -> PairState:
+        """Send a pair back to an earlier step, so that people answer anew.
+
+        Raises:
+            FlowError: it is not beyond that step, or has no proposal yet.
+        """
+        return acts.reopen(self, pair_id, ConceptStep(step), reason)
+
+    # -- pixels ----------------------------------------------------------------
+
+    def image(self, media_id: str, frame_idx: int = 0) -> Image:
+        """Return a frame as (H, W, 3) uint8 RGB, read-only."""
+        return self.session.reader(media_id).frame(frame_idx)
+
+    def mask(self, mask_id: MaskId) -> BoolMask:
+        """Return a stored mask as (H, W) bool."""
+        return rle_ops.decode(self.session.mask(mask_id))
+
+    def segment(self, media_id: str, prompts: Sequence[Prompt], frame_idx: int = 0) -> Prediction:
+        """Return what the session's click model makes of prompts on one frame; nothing is
+        written. For correction: hand the mask on as :class:`Drawn`.
+
+        Raises:
+            ModelError: the model cannot be loaded or cannot take the prompts.
+        """
+        with self._lock:
+            if self._track is None or self._track[0] != media_id:
+                if self._track is not None:
+                    self._track[1].close()
+                track = self.session.tracker.open(self.session.reader(media_id))
+                self._track = (media_id, track)
+            return self._track[1].segment(frame_idx, to_frame_prompts(prompts, self.session.mask))
