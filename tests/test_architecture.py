@@ -68,7 +68,7 @@ def test_every_room_is_known():
         ("import samnb.models, samnb.models.base", ["torch"]),
         (
             "import samnb.language.chunks, samnb.language.stages, samnb.language.ontologyfile",
-            ["torch", "spacy", "nltk", "pandas"],
+            ["torch", "spacy", "pandas"],
         ),
         ("import samnb.cli", ["torch", "ipywidgets", "pandas"]),
         ("import samnb.types", ["numpy"]),

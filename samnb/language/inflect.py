@@ -80,6 +80,8 @@ def words_of(text: str) -> tuple[str, ...]:
 
     Accents stay, typographic quotes become plain, all other punctuation goes.
     """
+    if text.isascii():
+        return tuple(_WORD.findall(text.lower()))
     plain = unicodedata.normalize("NFKC", text).replace("\u2019", "'").replace("\u2018", "'")
     # Lower-casing can undo the normal form (and the other way round), so it comes between two.
     plain = unicodedata.normalize("NFKC", plain.lower())
@@ -150,9 +152,13 @@ def singular_phrase(phrase: str) -> str:
 
     "Glasses" stay glasses on a nose and become a glass when counted or beside a drink.
     """
-    words = words_of(phrase)
+    return " ".join(singular_words(words_of(phrase)))
+
+
+def singular_words(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words of a phrase with its head noun in the singular."""
     if not words:
-        return ""
+        return ()
     at = head_index(words)
     head = words[at]
     if head == "glasses":
@@ -162,4 +168,4 @@ def singular_phrase(phrase: str) -> str:
         new = "glass" if is_drink or of_drink else head
     else:
         new = singular(head)
-    return " ".join((*words[:at], new, *words[at + 1 :]))
+    return (*words[:at], new, *words[at + 1 :])

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
-from samnb.language.inflect import head_index, normal, singular_phrase, words_of
+from samnb.language.inflect import head_index, normal, singular_words, words_of
 from samnb.language.lexicon import (
     AMBIGUOUS_COLOURS,
     ARTICLES,
@@ -69,12 +69,14 @@ def canonical(phrase: str) -> str:
     Lower case, head noun in the singular, no article, one spelling per word ("grey" and
     "gray", "tv" and "television"). It is a key, not a text to show.
     """
-    words = list(words_of(phrase))
+    words = words_of(phrase)
     while len(words) > 1 and words[0] in ARTICLES:
-        words.pop(0)
-    # Spelling before the singular, so that both "fridges" and "fridge" end in one form.
-    spelled = " ".join(SPELLINGS.get(w, w) for w in words_of(singular_phrase(" ".join(words))))
-    return singular_phrase(spelled)
+        words = words[1:]
+    # Singular before spelling ("tvs"), and after it, where a spelling brought a new head.
+    words = singular_words(words)
+    if not SPELLINGS.keys().isdisjoint(words):
+        words = singular_words(words_of(" ".join(SPELLINGS.get(w, w) for w in words)))
+    return " ".join(words)
 
 
 class Ontology:
