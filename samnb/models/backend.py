@@ -34,6 +34,11 @@ class Features:
     code: Tensor
     sizes_hw: tuple[tuple[int, int], ...]
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors held."""
+        return sum(t.numel() * t.element_size() for t in (*self.maps, self.code))
+
 
 @dataclass(slots=True, eq=False)
 class Decoded:

@@ -39,6 +39,15 @@ class FrameSource(Protocol):
         """Return frame ``index`` as (H, W, 3) uint8 RGB."""
 
 
+@runtime_checkable
+class KeyedFrames(FrameSource, Protocol):
+    """Frames that say which they are, so that what a model computed of one serves every
+    session on the same model."""
+
+    def frame_key(self, index: int) -> str:
+        """Name frame ``index`` by its content: equal keys promise equal pixels."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FramePrompts:
     """All prompts of one object on one frame, in media pixels.

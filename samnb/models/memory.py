@@ -27,7 +27,9 @@ class Limits:
         history_bytes: budget for tracked outputs; a correction is better where the frames before
             it are still held. The model's own window always stays.
         run_in: most frames computed without being yielded before a range.
-        cached_frames: encoded frames kept for further clicks, at least 1.
+        cached_frames: encoded frames that a session keeps for further clicks, at least 1.
+        shared_bytes: budget for encoded frames that all sessions on one model share: tracking
+            a video again, or for another object or worker, then costs no encoding.
 
     Raises:
         InputError: a number is out of its range.
@@ -37,6 +39,7 @@ class Limits:
     history_bytes: int = 256 * 2**20
     run_in: int = 60
     cached_frames: int = 8
+    shared_bytes: int = 128 * 2**20
 
     def __post_init__(self) -> None:
         checks = (
@@ -44,6 +47,7 @@ class Limits:
             ("history_bytes", self.history_bytes, 0),
             ("run_in", self.run_in, 0),
             ("cached_frames", self.cached_frames, 1),
+            ("shared_bytes", self.shared_bytes, 0),
         )
         for name, value, least in checks:
             if value is not None and value < least:

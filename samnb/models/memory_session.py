@@ -24,7 +24,7 @@ import numpy.typing as npt
 import torch
 
 from samnb.models.backend import Backend, Bank, BankKey, Features, ModelPrompt, Output
-from samnb.models.base import BoolMask, FramePrompts, FrameSource, Prediction
+from samnb.models.base import BoolMask, FramePrompts, FrameSource, KeyedFrames, Prediction
 from samnb.models.convert import to_model_prompt, to_prediction
 from samnb.models.griddecode import segment_clicks
 from samnb.models.memory import (
@@ -40,6 +40,7 @@ from samnb.models.memory import (
 )
 from samnb.models.prompts import check_prompts
 from samnb.models.refining import PREVIOUS_LIMIT, Refiner
+from samnb.store.cache import ByteLru
 from samnb.types import InputError, ModelError
 
 _BATCH = 16  # most objects decoded at once
@@ -52,7 +53,13 @@ class MemorySession:
     thread ends a running propagation after the frame it is at.
     """
 
-    def __init__(self, backend: Backend, frames: FrameSource, limits: Limits) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        frames: FrameSource,
+        limits: Limits,
+        shared: ByteLru[str, Features] | None = None,
+    ) -> None:
         self._backend = backend
         self._limits = limits
         self._frames = frames
@@ -61,6 +68,7 @@ class MemorySession:
         self._objects: dict[int, ObjectState] = {}
         self._history = History(limits.history_bytes)
         self._features = FeatureCache(limits.cached_frames)
+        self._shared = ByteLru[str, Features](0) if shared is None else shared
         self._refiner = Refiner()
         self._lock = threading.RLock()
         self._is_closed = threading.Event()
@@ -354,6 +362,11 @@ class MemorySession:
 
     def _encode(self, position: int) -> Features:
         features = self._features.get(position)
+        if features is not None:
+            return features
+        frames = self._frames
+        key = frames.frame_key(position) if isinstance(frames, KeyedFrames) else None
+        features = None if key is None else self._shared.get(key)
         if features is None:
             image = self._frames.frame(position)
             if image.shape != (*self._size_hw, 3) or image.dtype != np.uint8:
@@ -362,7 +375,9 @@ class MemorySession:
                     f"got {image.shape} {image.dtype}"
                 )
             features = self._backend.encode(image)
-            self._features.put(position, features)
+            if key is not None:
+                self._shared.put(key, features, features.nbytes)
+        self._features.put(position, features)
         return features
 
     def _model_prompt(self, prompts: FramePrompts) -> ModelPrompt:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from samnb.models.backend import Backend
+from samnb.models.backend import Backend, Features
 from samnb.models.base import Capabilities, FrameSource
 from samnb.models.memory import Limits
 from samnb.models.memory_session import MemorySession
+from samnb.store.cache import ByteLru
 
 
 class MemoryTracker:
@@ -15,12 +16,16 @@ class MemoryTracker:
         backend: the package that computes.
         name: name and version for the log.
         limits: what a session may keep.
+
+    Attributes:
+        shared: encoded frames by key, for all sessions on sources that name their frames.
     """
 
     def __init__(self, backend: Backend, name: str, limits: Limits | None = None) -> None:
         self.backend = backend
         self.limits = limits or Limits()
         self._name = name
+        self.shared: ByteLru[str, Features] = ByteLru(self.limits.shared_bytes)
 
     @property
     def name(self) -> str:
@@ -34,4 +39,4 @@ class MemoryTracker:
 
     def open(self, frames: FrameSource) -> MemorySession:
         """Start on a video; reads nothing yet."""
-        return MemorySession(self.backend, frames, self.limits)
+        return MemorySession(self.backend, frames, self.limits, self.shared)

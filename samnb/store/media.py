@@ -163,6 +163,10 @@ class AnnotationFrames:
             raise InputError(f"position: expected 0..{len(self) - 1}, got {index}")
         return self.reader.frame(self.frame_idxs[index])
 
+    def frame_key(self, index: int) -> str:
+        """Name the frame at a position by the medium's content and the frame's number."""
+        return f"{self.reader.media.id}:{self.frame_idxs[index]}"
+
     def position(self, frame_idx: int) -> int:
         """Return the position of a frame number.
 

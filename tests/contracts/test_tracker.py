@@ -126,6 +126,22 @@ def test_prompts_matter(session):
     assert len(set(masks.values())) > 2
 
 
+class KeyedClip(Clip):
+    def frame_key(self, index):
+        return f"clip:{index}"
+
+
+def test_sessions_on_one_model_see_the_same_in_frames_that_another_has_read(tracker):
+    first, second = (tracker.open(KeyedClip()) for _ in range(2))
+    plain = tracker.open(Clip())
+    found = []
+    for session in (first, second, plain):
+        session.set_prompts(1, 0, RED)
+        found.append(masks_of(track(session, 0, 9)))
+    assert_equal(found[0], found[2])
+    assert_equal(found[1], found[2])
+
+
 GROWING = [
     clicks(*[(9, 20, 1), (58, 37, 1), (12, 25, 1), (30, 5, 0), (62, 40, 1)][:n])
     for n in range(1, 6)

@@ -383,3 +383,41 @@ def test_prompts_set_while_propagating_count_from_then_on(session, backend):
 def test_limits_out_of_range_are_refused(argument, value, least):
     with pytest.raises(InputError, match=f"{argument}: expected at least {least}, got {value}"):
         Limits(**{argument: value})
+
+
+class Keyed(Frames):
+    def __init__(self):
+        super().__init__()
+        self.read = []
+
+    def frame(self, index):
+        self.read.append(index)
+        return super().frame(index)
+
+    def frame_key(self, index):
+        return f"clip:{index}"
+
+
+def test_frames_that_say_which_they_are_are_encoded_once_for_all_sessions(backend):
+    tracker = MemoryTracker(backend, "recorder@1")
+    first, second = Keyed(), Keyed()
+    for clip in (first, second):
+        session = tracker.open(clip)
+        session.set_prompts(1, 0, FIRST)
+        track(session, 0, 5)
+    assert sorted(set(first.read)) == [0, 1, 2, 3, 4, 5]
+    assert second.read == []
+
+
+def test_shared_frames_are_bounded_in_bytes(backend):
+    tracker = MemoryTracker(backend, "recorder@1", Limits(shared_bytes=3 * 8, cached_frames=1))
+    session = tracker.open(Keyed())
+    for position in range(6):
+        session.segment(position, FIRST)
+    assert tracker.shared.used_bytes <= 3 * 8 and len(tracker.shared) == 3
+
+
+def test_frames_without_a_key_are_not_shared(backend):
+    tracker = MemoryTracker(backend, "recorder@1")
+    tracker.open(Frames()).segment(0, FIRST)
+    assert len(tracker.shared) == 0

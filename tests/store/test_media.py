@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
-from samnb.models.base import FrameSource
+from samnb.models.base import FrameSource, KeyedFrames
 from samnb.store.cache import FrameCache
 from samnb.store.media import (
     AnnotationFrames,
@@ -185,7 +185,8 @@ def test_annotation_rate_must_be_a_rate() -> None:
 def test_annotation_frames_are_a_frame_source(tmp_path: Path) -> None:
     with open_media(write_clip(tmp_path / "a.mp4")) as reader:
         source = AnnotationFrames(reader, annotation_frames(reader))
-        assert isinstance(source, FrameSource)
+        assert isinstance(source, FrameSource) and isinstance(source, KeyedFrames)
+        assert source.frame_key(3) == f"{reader.media.id}:12"
         assert (len(source), source.size_hw) == (15, (96, 160))
         assert [read_number(source.frame(i)) for i in (0, 3, 14)] == [0, 12, 56]
         assert (source.position(12), source.frame_idxs[3]) == (3, 12)
