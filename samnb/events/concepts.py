@@ -376,7 +376,8 @@ class AnswerUndone:
 
 @dataclass(frozen=True, slots=True)
 class PairReopened:
-    """A pair goes back to an earlier step; what was answered there counts no longer."""
+    """A pair was put at a step by hand: back, where what was answered from there on counts
+    no longer, or ahead to correction without MV and EV."""
 
     item_id: str
     step: ConceptStep

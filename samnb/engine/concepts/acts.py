@@ -351,3 +351,20 @@ def reopen(loop: ConceptSession, pair_id: str, step: ConceptStep, reason: str) -
 
     loop.commit(make)
     return loop.pair(pair_id)
+
+
+def send_to_correction(loop: ConceptSession, pair_id: str, reason: str) -> PairState:
+    """See ``ConceptSession.send_to_correction``."""
+    loop.pair(pair_id)
+
+    def make(state: ConceptState) -> list[Body]:
+        pair = state.pairs[pair_id]
+        if pair.step not in (ConceptStep.MV, ConceptStep.EV):
+            raise FlowError(
+                f"{pair.phrase!r} is at step {pair.step.value!r}; only from MV or EV can it go "
+                "to correction"
+            )
+        return [PairReopened(pair_id, ConceptStep.CORRECT, reason)]
+
+    loop.commit(make)
+    return loop.pair(pair_id)

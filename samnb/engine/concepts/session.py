@@ -117,8 +117,7 @@ class ConceptSession:
     ) -> list[Event]:
         """Append what ``make`` returns for the newest state, in one transaction.
 
-        Raises:
-            FlowError: from ``make``; nothing was written.
+        ``make`` may raise ``FlowError``; nothing is written then.
         """
         return self.session.commit(lambda _state: make(self._catch_up()), masks=masks)
 
@@ -366,6 +365,14 @@ class ConceptSession:
             FlowError: it is not beyond that step, or has no proposal yet.
         """
         return acts.reopen(self, pair_id, ConceptStep(step), reason)
+
+    def send_to_correction(self, pair_id: str, reason: str = "") -> PairState:
+        """Have people complete a pair by hand without MV and EV before it.
+
+        Raises:
+            FlowError: it is not at MV or EV.
+        """
+        return acts.send_to_correction(self, pair_id, reason)
 
     # -- pixels ----------------------------------------------------------------
 
