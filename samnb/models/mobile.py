@@ -3,7 +3,7 @@
 The model is built from the classes of the `sam2` package, so it runs through that package's own
 predictors: TinyViT-5M as image trunk, SAM's prompt encoder and mask decoder, SAM 2's memory
 attention and memory encoder. Nothing in the weights depends on the image size, so one file serves
-a fast build (256 px) and a finer one (512 px).
+a fast build (256 px) and a finer one (448 px, the size it was taught at).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from samnb.models.tinyvit import EMBED_DIM, TinyVitTrunk
 
 FAST_SIZE = 256
 """Side in pixels of the square input of the fast build."""
-QUALITY_SIZE = 512
+QUALITY_SIZE = 448
 """Side in pixels of the square input of the quality build."""
 WEIGHTS_ENV = "SAMNB_MOBILE_WEIGHTS"
 """Environment variable that names another weights file than the packaged one."""

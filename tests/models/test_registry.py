@@ -39,7 +39,7 @@ def mobile_weights(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "size"),
-    [("mobile", 256), ("mobile-fast", 256), ("mobile-quality", 512), ("mobile@64", 64)],
+    [("mobile", 256), ("mobile-fast", 256), ("mobile-quality", 448), ("mobile@64", 64)],
 )
 def test_the_default_model_comes_in_sizes(mobile_weights, name, size):
     tracker = load_model(name, device="cpu")

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch.multiprocessing.spawn import spawn
 
-from samnb.models.mobile import FAST_SIZE, build_mobile, load_weights, save_weights
-from samnb.models.training.clips import Stock, make_stock, read_footage
+from samnb.models.mobile import FAST_SIZE, QUALITY_SIZE, build_mobile, load_weights, save_weights
+from samnb.models.training.clips import Stock, compose_clip, make_stock, read_footage
 from samnb.models.training.cutouts import (
     TEACHER_SIZE,
     Teacher,
@@ -34,9 +34,8 @@ from samnb.models.training.distill import (
 from samnb.models.training.evaluate import evaluate_tracking
 from samnb.models.training.memory import MemorySettings, run_memory
 from samnb.models.training.mobilesam import init_mobile, load_checkpoint
+from samnb.models.training.synthetics import test_clips
 from samnb.models.training.team import join_team
-
-LARGE_SIZE = 448
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
@@ -78,26 +77,34 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
     stages = parser.add_subparsers(required=True, metavar="STAGE")
 
-    def stage(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+    def stage(name: str, run: Any, text: str, *, needs_cache: bool) -> argparse.ArgumentParser:
         sub = stages.add_parser(name, help=text, description=text)
         sub.set_defaults(run=run)
-        sub.add_argument("--cache", type=Path, required=True, help="folder of taught pictures")
+        help_cache = "folder of taught pictures"
+        sub.add_argument("--cache", type=Path, required=needs_cache, help=help_cache)
         sub.add_argument("--seed", type=int, default=0)
         return sub
 
-    cut = stage("cutouts", _cutouts, "let MobileSAM at 1024 px segment photos and video frames")
+    cut = stage(
+        "cutouts",
+        _cutouts,
+        "let MobileSAM at 1024 px segment photos and video frames",
+        needs_cache=True,
+    )
     cut.add_argument("media", nargs="+", type=Path, help="photos and videos")
     cut.add_argument("--mobilesam", type=Path, help="mobile_sam.pt or a folder that contains it")
     cut.add_argument("--frames", type=int, default=14, help="frames per video")
     cut.add_argument("--crops", type=int, default=2, help="random crops per photo")
     cut.add_argument("--grid", type=int, default=6, help="clicks along each side")
 
-    dis = stage("distill", _distill, "teach the image encoder to see at low resolution")
+    dis = stage(
+        "distill", _distill, "teach the image encoder to see at low resolution", needs_cache=True
+    )
     dis.add_argument("--out", type=Path, required=True, help="folder for curve and checkpoints")
     dis.add_argument("--mobilesam", type=Path, help="mobile_sam.pt or a folder that contains it")
     dis.add_argument("--minutes", type=float, default=DistillSettings.minutes)
 
-    mem = stage("memory", _memory, "teach the memory to track")
+    mem = stage("memory", _memory, "teach the memory to track", needs_cache=True)
     mem.add_argument("--out", type=Path, required=True, help="folder for curve and checkpoints")
     mem.add_argument("--weights", type=Path, required=True, help="result of the distill stage")
     mem.add_argument("--footage", nargs="*", type=Path, default=[], help="videos as backgrounds")
@@ -105,10 +112,10 @@ def _parser() -> argparse.ArgumentParser:
     mem.add_argument("--workers", type=int, default=2, help="single-threaded processes")
     mem.add_argument("--size", type=int, default=FAST_SIZE, help="image size in pixels")
 
-    ev = stage("eval", _eval, "measure tracking on held-out clips and clicks on held-out pictures")
+    ev = stage("eval", _eval, "measure tracking on clips no training has seen", needs_cache=False)
     ev.add_argument("--weights", type=Path, help="default: the packaged weights")
     ev.add_argument("--size", type=int, default=FAST_SIZE, help="image size in pixels")
-    ev.add_argument("--clips", type=int, default=12)
+    ev.add_argument("--clips", type=int, default=12, help="clips of each kind (default 12)")
     ev.add_argument("--length", type=int, default=24, help="frames per clip")
     ev.add_argument("--footage", nargs="*", type=Path, default=[], help="held-out videos")
     for sub in (dis, mem, ev):
@@ -156,7 +163,7 @@ def _memory(args: argparse.Namespace) -> dict[str, Any]:
         spawn(_train_memory, (args, meeting), nprocs=args.workers)
     _, held = _stocks(args)
     model = build_mobile(args.size, weights=args.out / "memory.safetensors", predictor="base")
-    return evaluate_tracking(model, held, clips=6, length=24)
+    return _tracking(model, held, clips=6, length=24, seed=args.seed)
 
 
 def _train_memory(rank: int, args: argparse.Namespace, meeting: Path) -> None:
@@ -168,16 +175,33 @@ def _train_memory(rank: int, args: argparse.Namespace, meeting: Path) -> None:
     logging.info("%d cut-outs, %d held out", len(stock.cutouts), len(held.cutouts))
     model = build_mobile(args.size, weights=args.weights, predictor="base")
     settings = MemorySettings(minutes=args.minutes, seed=args.seed)
-    large = share_build(model, LARGE_SIZE)
+    large = share_build(model, QUALITY_SIZE)
     replay = stock.pictures
     run_memory(model, stock, held, settings, args.out, large=large, replay=replay, team=team)
 
 
 def _eval(args: argparse.Namespace) -> dict[str, Any]:
-    _, held = _stocks(args)
     model = build_mobile(args.size, weights=args.weights, predictor="base")
-    scores = evaluate_tracking(model, held, clips=args.clips, length=args.length, seed=args.seed)
-    return scores | {f"click_{k}": v for k, v in click_agreement(model, held.pictures).items()}
+    held = _stocks(args)[1] if args.cache else None
+    scores = _tracking(model, held, clips=args.clips, length=args.length, seed=args.seed)
+    if held is not None:
+        scores |= {f"click_{k}": v for k, v in click_agreement(model, held.pictures).items()}
+    return scores
+
+
+def _tracking(
+    model: Any, held: Stock | None, *, clips: int, length: int, seed: int
+) -> dict[str, float]:
+    """Scores on synthetic clips and, with held-out pictures at hand, on composed ones."""
+    size = model.image_size
+    made = evaluate_tracking(model, test_clips(clips, length, size, seed=seed), seed=seed)
+    scores = {f"synthetic_{k}": v for k, v in made.items()}
+    if held is not None:
+        rng = np.random.default_rng([seed, 7])
+        composed = (compose_clip(held, length, size, rng) for _ in range(clips))
+        made = evaluate_tracking(model, composed, seed=seed)
+        scores |= {f"composed_{k}": v for k, v in made.items()}
+    return scores
 
 
 def _export(args: argparse.Namespace) -> dict[str, Any]:

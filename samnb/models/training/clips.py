@@ -22,6 +22,7 @@ from samnb.models.training.cutouts import Picture, TaughtPicture, shrink
 _CUTOUT_SIDE = 224
 # Below this share of the frame an object cannot be told from the grid of the mask decoder.
 MIN_VISIBLE = 0.003
+MAX_TRACKED = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +148,7 @@ def _compose(stock: Stock, length: int, size: int, rng: np.random.Generator) -> 
     usable = torch.nonzero((share[0] > MIN_VISIBLE) & (share[0] < 0.6)).flatten()
     if len(usable) == 0:
         return None
-    chosen = usable[torch.from_numpy(rng.permutation(len(usable))[:3])]
+    chosen = usable[torch.from_numpy(rng.permutation(len(usable))[:MAX_TRACKED])]
     pixels = (frames.clamp(0, 1) * 255).round().to(torch.uint8)
     return Clip(pixels.permute(0, 2, 3, 1).numpy(), masks[:, chosen].numpy())
 

@@ -44,6 +44,12 @@ def mask_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return torch.where(union > 0, inter / union.clamp_min(1), torch.ones_like(union))
 
 
+def soft_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """IoU of coverages (..., L) in 0..1: sum of minima over sum of maxima."""
+    small = 1e-3
+    return (torch.minimum(a, b).sum(-1) + small) / (torch.maximum(a, b).sum(-1) + small)
+
+
 def cosine(step_share: float, floor: float = 0.05) -> float:
     """Learning rate factor after `step_share` (0..1) of the run: short warm-up, then cosine."""
     warm = min(1.0, step_share / 0.02 + 0.05)

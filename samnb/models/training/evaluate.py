@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from samnb.models.training.clips import Stock, compose_clip
+from samnb.models.training.clips import Clip
 from samnb.models.training.common import mask_iou
 from samnb.models.training.prompts import click_inside, correction_click, join
 from samnb.models.training.tracking import EncodedClip, ObjectBatch, StepOutput, encode_clip
@@ -20,22 +20,18 @@ MODES = ("mask", "click1", "click3")
 @torch.no_grad()
 def evaluate_tracking(
     model: Any,
-    stock: Stock,
+    clips: Iterable[Clip],
     *,
-    clips: int = 12,
-    length: int = 24,
     modes: Sequence[str] = MODES,
     seed: int = 7,
 ) -> dict[str, float]:
-    """Track every object of composed clips from its first frame.
+    """Track every object of clips from its first frame.
 
     Args:
-        model: a `SAM2Base`; clips are composed at its image size.
-        stock: held-out pictures and cut-outs.
-        clips: number of clips.
-        length: frames per clip.
+        model: a `SAM2Base`.
+        clips: clips of the model's image size, with all objects in the first frame.
         modes: prompts on the first frame, of `MODES`.
-        seed: the clips depend on this alone.
+        seed: of what is random in prompts.
 
     Returns:
         For each mode `j_MODE`, the mean IoU of all later frames (1 where an absent object is
@@ -52,8 +48,8 @@ def evaluate_tracking(
     absent: list[float] = []
     count = 0
     tallies = {mode: _Score() for mode in modes}
-    for _ in range(clips):
-        encoded = encode_clip(model, compose_clip(stock, length, model.image_size, rng))
+    for clip in clips:
+        encoded = encode_clip(model, clip)
         truth = encoded.masks
         count += truth.shape[1]
         copied += mask_iou(truth[1:], truth[:1].expand_as(truth[1:])).flatten().tolist()

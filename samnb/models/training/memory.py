@@ -8,7 +8,7 @@ corrected by clicks on what the model itself got wrong, and then condition the r
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from samnb.models.mobile import save_weights
 from samnb.models.training import distill
-from samnb.models.training.clips import MIN_VISIBLE, Stock, compose_clip
+from samnb.models.training.clips import MIN_VISIBLE, Clip, Stock, compose_clip
 from samnb.models.training.common import Run, cosine, mask_iou, mask_loss
 from samnb.models.training.evaluate import evaluate_tracking
 from samnb.models.training.prompts import (
@@ -30,6 +30,7 @@ from samnb.models.training.prompts import (
     correction_click,
     join,
 )
+from samnb.models.training.synthetics import synthetic_clip, test_clips
 from samnb.models.training.team import Team
 from samnb.models.training.tracking import EncodedClip, ObjectBatch, StepOutput, encode_clip
 from samnb.models.training.warmstart import start_from_mask_prompts
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 _OLD_PARTS = ("sam_mask_decoder.", "sam_prompt_encoder.mask_downscaling.")
 # They write into SAM's features, whose standard deviation is 0.1: large steps would drown them.
 _CAREFUL_PARTS = (".self_attn.out_proj.", ".cross_attn_image.out_proj.", ".linear2.")
+_ABSENT_WEIGHT = 2.0
 _NEW_PARTS = (
     "memory_attention.",
     "memory_encoder.",
@@ -68,6 +70,8 @@ class MemorySettings:
         coarse_lr: greatest learning rate of the modules that start untrained.
         fine_lr: greatest learning rate of the mask decoder and of all that writes into features.
         large_share: share of steps on the larger build, in the second half of the run.
+        synthetic_share: share of clips from the synthetic room, the others are composed.
+        warm_clips: clips that the memory's warm start learns from.
         replay_every: steps between reminders of stage 1.
         seed: of every random choice.
         eval_every_s: seconds between evaluations.
@@ -76,12 +80,14 @@ class MemorySettings:
     minutes: float = 60.0
     lengths: tuple[int, ...] = (4, 6, 8)
     until: tuple[float, ...] = (0.6, 0.9, 1.0)
-    objects: int = 3
+    objects: int = 5
     pool: int = 160
     uses: float = 8.0
     coarse_lr: float = 3e-4
     fine_lr: float = 1.5e-4
-    large_share: float = 0.1
+    large_share: float = 0.06
+    synthetic_share: float = 0.5
+    warm_clips: int = 96
     replay_every: int = 10
     seed: int = 0
     eval_every_s: float = 420.0
@@ -90,17 +96,23 @@ class MemorySettings:
 class ClipPool:
     """A rolling set of encoded clips for one image size."""
 
-    def __init__(self, model: Any, stock: Stock, capacity: int, length: int) -> None:
+    def __init__(
+        self, model: Any, stock: Stock, capacity: int, length: int, synthetic_share: float
+    ) -> None:
         self.model = model
         self.stock = stock
         self.capacity = capacity
         self.length = length
+        self.synthetic_share = synthetic_share
         self.clips: list[EncodedClip] = []
         self._next = 0
 
     def add(self, rng: np.random.Generator) -> None:
-        """Compose and encode one clip; the oldest makes room."""
-        clip = compose_clip(self.stock, self.length, self.model.image_size, rng)
+        """Make and encode one clip; the oldest makes room."""
+        if rng.random() < self.synthetic_share:
+            clip = synthetic_clip(self.length, self.model.image_size, rng)
+        else:
+            clip = compose_clip(self.stock, self.length, self.model.image_size, rng)
         encoded = encode_clip(self.model, clip)
         if len(self.clips) < self.capacity:
             self.clips.append(encoded)
@@ -181,12 +193,13 @@ def run_memory(
     resumed = run.resume(model, optimizer)
     rng = np.random.default_rng([settings.seed, 1 + team.rank, run.step])
     longest = max(settings.lengths)
-    pool = ClipPool(model, stock, settings.pool, longest)
-    big = ClipPool(large, stock, max(4, settings.pool // 8), 4) if large is not None else None
-    for _ in range(16):
+    mix = settings.synthetic_share
+    pool = ClipPool(model, stock, settings.pool, longest, mix)
+    big = ClipPool(large, stock, max(4, settings.pool // 8), 4, mix) if large is not None else None
+    for _ in range(16 if resumed else settings.warm_clips):
         pool.add(rng)
-    if not resumed:
-        start_from_mask_prompts(model, pool.clips)
+    if not resumed and team.is_lead:
+        run.record(start_from_mask_prompts(model, pool.clips))
     team.agree_on(model)
     share = run.share
     next_eval = run.spent_s + settings.eval_every_s
@@ -221,15 +234,22 @@ def run_memory(
             run.save(model, optimizer)
         if run.spent_s > next_eval:
             next_eval = run.spent_s + settings.eval_every_s
-            scores = evaluate_tracking(
-                model, held_out, clips=5, length=12, modes=("mask", "click1")
-            )
-            run.record({f"eval_{k}": v for k, v in scores.items()})
+            for name, clips in _curve_clips(model, held_out):
+                scores = evaluate_tracking(model, clips, modes=("mask",))
+                run.record({f"{name}_{k}": v for k, v in scores.items()})
             _export(model, folder, run)
     if team.is_lead:
         run.save(model, optimizer)
         _export(model, folder, run)
     return model
+
+
+def _curve_clips(model: Any, held_out: Stock) -> Iterator[tuple[str, Iterable[Clip]]]:
+    """The same few clips at every point of the curve, other ones than in the final figures."""
+    size = model.image_size
+    yield "synthetic", test_clips(4, 12, size, seed=500_000)
+    rng = np.random.default_rng(11)
+    yield "composed", (compose_clip(held_out, 12, size, rng) for _ in range(4))
 
 
 def _export(model: Any, folder: Path, run: Run) -> None:
@@ -314,7 +334,11 @@ class _Tally:
     def add(self, out: StepOutput, truth: torch.Tensor, *, tracked: bool) -> None:
         """Count one frame; `truth` (B, S, S) bool."""
         there = truth.flatten(1).any(1)
-        self.presence.append(F.binary_cross_entropy_with_logits(out.score[:, 0], there.float()))
+        # Absent frames are rare, and overlooking one costs a person a correction.
+        weight = torch.where(there, 1.0, _ABSENT_WEIGHT)
+        self.presence.append(
+            F.binary_cross_entropy_with_logits(out.score[:, 0], there.float(), weight)
+        )
         # Twice the resolution of the logits: edges inside a cell count.
         fine = F.interpolate(out.logits, scale_factor=2, mode="bilinear")
         target = F.adaptive_avg_pool2d(truth[:, None].float(), (fine.shape[-2], fine.shape[-1]))

@@ -125,25 +125,3 @@ def _calm_memory(model: Any) -> None:
     # Average a mask of 0 and 1 over its cell and move it to the logits SAM's mask prompt knows.
     model.mask_downsample.weight.fill_(20.0 / model.mask_downsample.weight.numel())
     model.mask_downsample.bias.fill_(-10.0)
-
-
-@torch.no_grad()
-def look_near(model: Any, strength: float = 2.0, wavelengths: int = 24) -> None:
-    """Let the first memory layer start by looking where it stands.
-
-    With random weights every place of every remembered frame gets the same attention, and it takes
-    hundreds of steps to find out that the same place a frame ago is worth more. Equal offsets in
-    queries and keys, on the quickly turning pairs of the rotary code only, make their product
-    fall with distance; what is remembered about a place then arrives at that place.
-
-    Args:
-        model: a model whose memory is untrained; changed in place.
-        strength: size of the offset in each dimension.
-        wavelengths: number of rotary frequencies per axis that take part, highest first.
-    """
-    attention = model.memory_attention.layers[0].cross_attn_image
-    pairs = attention.internal_dim // attention.num_heads // 4
-    offset = torch.zeros(2, pairs, 2)
-    offset[:, :wavelengths] = strength
-    for projection in (attention.q_proj, attention.k_proj):
-        projection.bias.copy_(offset.flatten().to(projection.bias))

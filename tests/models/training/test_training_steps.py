@@ -10,7 +10,6 @@ from samnb.models.training import (
     memory,
     mobilesam,
     tracking,
-    warmstart,
 )
 from samnb.models.training.clips import Clip
 from tests.models.training.member import average_once
@@ -109,7 +108,7 @@ def test_a_few_steps_make_a_clip_easier(model, clip):
 
 
 def test_windows_start_with_visible_objects(model, clip):
-    pool = memory.ClipPool(model, None, 2, 4)
+    pool = memory.ClipPool(model, None, 2, 4, 0.5)
     pool.clips = [tracking.encode_clip(model, clip)]
     for seed in range(12):
         drawn = pool.draw(3, 2, np.random.default_rng(seed))
@@ -176,38 +175,6 @@ def test_a_wrong_checkpoint_is_refused(tmp_path):
         mobilesam.find_checkpoint(tmp_path)
     with pytest.raises(FileNotFoundError):
         mobilesam.find_checkpoint(tmp_path / "none.pt")
-
-
-def test_a_warm_start_reads_the_mask_and_keeps_the_features(clip):
-    torch.manual_seed(0)
-    fresh = build_architecture(SIDE).eval()
-    encoded = tracking.encode_clip(fresh, clip)
-    before = {
-        k: v.clone() for k, v in fresh.state_dict().items() if not k.startswith("memory_attention.")
-    }
-    report = warmstart.start_from_mask_prompts(fresh, [encoded])
-    assert report["coverage_r2"] > 0.8
-    assert report["norm_error"] < 0.1
-    after = fresh.state_dict()
-    assert all(torch.equal(v, after[k]) for k, v in before.items())
-
-
-def test_the_first_layer_looks_near():
-    fresh = build_architecture(SIDE * 4)
-    mobilesam.look_near(fresh)
-    attention = fresh.memory_attention.layers[0].cross_attn_image
-    side = SIDE * 4 // 16
-    # Without content only the offsets speak: attend from every place to every place.
-    eye = torch.eye(side * side, 64)[None]
-    with torch.no_grad():
-        for projection in (attention.q_proj, attention.k_proj):
-            projection.weight.zero_()
-        attention.v_proj.weight.copy_(torch.eye(256, 64))
-        attention.v_proj.bias.zero_()
-        attention.out_proj.weight.copy_(torch.eye(256))
-        attention.out_proj.bias.zero_()
-        seen = attention(torch.zeros(1, side * side, 256), eye, eye)[0, :64, :64]
-    assert (seen.argmax(1) == torch.arange(64)).all()
 
 
 def test_a_team_of_two_averages_gradients(tmp_path):
