@@ -224,6 +224,10 @@ def _add_run(commands: Any) -> None:
 
 
 def _train(words: Sequence[str]) -> int:
+    if words[:1] == ["concept"]:
+        from samnb.models.concept_training.cli import main as train_concept
+
+        return train_concept(words[1:])
     from samnb.models.training.cli import main as train
 
     return int(train(words) or 0)

@@ -1,0 +1,1 @@
+"""Training of the default concept segmenter on the synthetic concept world."""

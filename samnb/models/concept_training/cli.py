@@ -1,0 +1,125 @@
+"""Command line: ``samnb train concept`` teaches the default concept segmenter."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from samnb.models.concept import Calibration, LearnedSegmenter, load_segmenter, save_segmenter
+from samnb.models.concept_net import ConceptNet
+from samnb.models.concept_proposals import Proposer
+from samnb.models.concept_training.judge import JudgedPair, calibrate, judge, score
+from samnb.models.concept_training.train import (
+    WORDS,
+    ConceptSettings,
+    gather,
+    train_net,
+    training_scene,
+)
+from samnb.models.registry import load_model
+from samnb.models.tracker import MemoryTracker
+from samnb.models.training.cli import keep_memory
+from samnb.types import ModelError
+
+CALIBRATION_SCENES = 50
+TEST_SEEDS = 9_000_000
+"""Seeds from here on are for measuring."""
+KINDS = (
+    "all", "single", "several", "small", "occluded", "held-out thing", "held-out phrase",
+)  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, or measure with ``--eval``; prints JSON and returns the exit code.
+
+    Args:
+        argv: arguments without the program's name; None takes those of the process.
+    """
+    args = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(args.threads)
+    keep_memory()
+    if args.eval is None:
+        settings = ConceptSettings(args.scenes, args.extra, steps=args.steps, seed=args.seed)
+        segmenter, seconds = train(settings)
+        save_segmenter(segmenter, args.out, {"settings": asdict(settings)})
+        result: dict[str, Any] = {"out": str(args.out), "cpu_s": round(seconds, 1)}
+    else:
+        segmenter, result = load_segmenter(args.eval, _mobile()), {"weights": str(args.eval)}
+    if args.test:
+        seeds = range(TEST_SEEDS, TEST_SEEDS + args.test)
+        result["test"] = table(judge(segmenter, seeds, difficulty=args.difficulty))
+    sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    return 0
+
+
+def train(settings: ConceptSettings) -> tuple[LearnedSegmenter, float]:
+    """Train everything; returns the segmenter and the seconds of processor time it took."""
+    started = time.process_time()
+    torch.manual_seed(settings.seed)
+    tracker = _mobile()
+    proposer, net = Proposer(), ConceptNet(WORDS)
+    samples = gather(tracker, proposer, settings)
+    logging.info("%d views in all", len(samples))
+    train_net(net, samples, settings)
+    segmenter = LearnedSegmenter(tracker, proposer, net, Calibration(), "concept@new")
+    first = settings.scenes + settings.extra
+    fresh = [training_scene(settings, first + i) for i in range(CALIBRATION_SCENES)]
+    segmenter.calibration = calibrate(segmenter, fresh)
+    return segmenter, time.process_time() - started
+
+
+def table(pairs: Sequence[JudgedPair]) -> dict[str, dict[str, float]]:
+    """Scores by kind of pair."""
+    found: dict[str, dict[str, float]] = {}
+    for kind in KINDS:
+        one = score(pairs, kind)
+        n = sum(kind in p.kinds and p.count.n_gt > 0 for p in pairs)
+        found[kind] = {
+            "positives": n,
+            "cgF1": round(one.cgf1, 1),
+            "pmF1": round(one.pmf1, 3),
+            "IL_MCC": round(one.il_mcc, 3),
+        }
+    for kind in ("hard negative", "easy negative"):
+        own = [p for p in pairs if kind in p.kinds]
+        left = sum(p.count.is_true_negative for p in own)
+        found[kind] = {"pairs": len(own), "left alone": round(left / max(1, len(own)), 3)}
+    return found
+
+
+def _mobile() -> MemoryTracker:
+    tracker = load_model("mobile", device="cpu")
+    if not isinstance(tracker, MemoryTracker):
+        raise ModelError(f"mobile: expected a SAM 2, got {tracker.name}")
+    return tracker
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="samnb train concept",
+        description="Train or measure the default concept segmenter on made-up pictures.",
+    )
+    default = ConceptSettings()
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", type=Path, help="the .safetensors to write")
+    where.add_argument("--eval", type=Path, help="do not train: measure these weights")
+    parser.add_argument(
+        "--scenes", type=int, default=default.scenes, help="pictures with proposals"
+    )
+    parser.add_argument("--extra", type=int, default=default.extra, help="further pictures")
+    parser.add_argument("--steps", type=int, default=default.steps, help="optimiser steps")
+    parser.add_argument("--seed", type=int, default=default.seed)
+    parser.add_argument("--test", type=int, default=60, help="pictures to measure on; 0 for none")
+    parser.add_argument("--difficulty", type=float, default=0.5, help="of those, 0 to 1")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+    return parser

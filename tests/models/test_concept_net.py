@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import torch
+
+from samnb.models.concept_crops import CROP
+from samnb.models.concept_net import UNKNOWN, ConceptNet, log_not, phrase_log_probability
+
+WORDS = ("cup", "red", "blue")
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return ConceptNet(WORDS).eval()
+
+
+@pytest.fixture
+def views():
+    return torch.rand(3, 4, CROP, CROP, generator=torch.Generator().manual_seed(1))
+
+
+def test_views_give_embeddings_quality_and_masks(net, views):
+    seen = net(views)
+    assert seen.embedding.shape == (3, 64)
+    assert seen.quality.shape == (3,)
+    assert seen.mask.shape == (3, CROP, CROP)
+
+
+def test_a_view_is_judged_alone(net, views):
+    with torch.no_grad():
+        whole, one = net(views), net(views[1:2])
+    assert torch.allclose(whole.embedding[1], one.embedding[0], atol=1e-4)
+
+
+def test_no_views_give_nothing(net):
+    assert len(net(torch.zeros(0, 4, CROP, CROP)).quality) == 0
+
+
+def test_the_probability_of_a_phrase_is_the_product_over_its_words(net):
+    embedding = torch.randn(2, 64, generator=torch.Generator().manual_seed(2))
+    words = net.word_logits(embedding).sigmoid()
+    found = net.log_probability(embedding, ["red cup", "cup", "the blue cups"]).exp()
+    assert torch.allclose(found[:, 0], words[:, 1] * words[:, 0])
+    assert torch.allclose(found[:, 1], words[:, 0])
+    assert torch.allclose(found[:, 2], words[:, 2] * words[:, 0])
+
+
+def test_words_nobody_taught_and_no_words_at_all_make_a_phrase_unlikely(net):
+    embedding = torch.randn(2, 64)
+    known, odd, empty = net.log_probability(embedding, ["cup", "tin cup", "..."]).exp().T
+    assert torch.allclose(odd, known * UNKNOWN)
+    assert torch.allclose(empty, torch.full((2,), UNKNOWN))
+
+
+def test_the_order_of_words_does_not_matter(net):
+    embedding = torch.randn(2, 64)
+    one, two = net.log_probability(embedding, ["red blue cup", "blue red cup"]).T
+    assert torch.equal(one, two)
+
+
+def test_new_words_leave_what_is_known_as_it_is(net, views):
+    grown = net.with_words(["tin"])
+    with torch.no_grad():
+        embedding = net(views).embedding
+        assert torch.equal(grown(views).embedding, embedding)
+        assert torch.equal(grown.word_logits(embedding)[:, :3], net.word_logits(embedding))
+    assert grown.words == (*WORDS, "tin") and net.words == WORDS
+    grown.vectors.data.add_(1.0)
+    assert not torch.equal(grown.vectors[:3], net.vectors)
+
+
+def test_the_logarithm_of_the_opposite_is_finite_at_both_ends():
+    p = torch.tensor([0.0, -1e-9, -0.7, -80.0])
+    assert torch.isfinite(log_not(p)).all()
+    assert float(log_not(torch.tensor(np.log(0.25)))) == pytest.approx(np.log(0.75))
+
+
+def test_incidence_multiplies_as_it_counts():
+    logits = torch.zeros(1, 3)
+    table = torch.tensor([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 2.0]])
+    found = phrase_log_probability(logits, table).exp()
+    assert torch.allclose(found, torch.tensor([[0.25, UNKNOWN**2]]))
