@@ -28,6 +28,7 @@ from samnb.events.concepts import (
     PairOrigin,
     PairRefused,
     PairReopened,
+    Route,
 )
 from samnb.masks import rle as rle_ops
 from samnb.models.base import BoolMask
@@ -216,6 +217,7 @@ def answer_mv(
         ]
 
     loop.commit(make)
+    _watch(loop, pair_id, ConceptTask.MV)
     return loop.pair(pair_id)
 
 
@@ -229,7 +231,15 @@ def answer_ev(loop: ConceptSession, pair_id: str, answer: EvAnswer) -> PairState
         return [EvAnswered(pair_id, proposal_id, answer, tuple(m.key for m in pair.accepted))]
 
     loop.commit(make)
+    _watch(loop, pair_id, ConceptTask.EV)
     return loop.pair(pair_id)
+
+
+def _watch(loop: ConceptSession, pair_id: str, task: ConceptTask) -> None:
+    """Look whether a verifier has drifted, after an answer that audits it."""
+    routed = [r for r in loop.pair(pair_id).routes if r.task is task]
+    if routed and any(c.route is Route.AUDIT for c in routed[-1].choices):
+        loop.guard_routing(task)
 
 
 def reject(loop: ConceptSession, pair_id: str, reason: str) -> PairState:

@@ -60,13 +60,13 @@ class Verification:
 
     Attributes:
         verifier: answers MV and EV.
-        router: decides who decides.
-        switches: the leave that the verifier has, by task.
+        switches: the leave that it has, by task.
+        router: decides who decides; None goes by the switches.
     """
 
     verifier: ConceptVerifier
-    router: Router
     switches: Sequence[RoutingSwitched]
+    router: Router | None = None
 
 
 @dataclass(frozen=True, slots=True)

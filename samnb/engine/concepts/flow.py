@@ -58,6 +58,7 @@ class _Draft:
     workers: dict[str, Worker]
     pairs: dict[str, PairState]
     routing: dict[ConceptTask, RoutingSwitched]
+    routing_since: dict[ConceptTask, int]
     tasks_of: dict[str, Mapping[ConceptTask, int]]
     videos: frozenset[str]
 
@@ -82,6 +83,7 @@ def fold(state: ConceptState, events: Iterable[Event]) -> ConceptState:
         dict(state.workers),
         dict(state.pairs),
         dict(state.routing),
+        dict(state.routing_since),
         dict(state.tasks_of),
         state.videos,
     )
@@ -99,6 +101,7 @@ def fold(state: ConceptState, events: Iterable[Event]) -> ConceptState:
         draft.workers,
         draft.pairs,
         draft.routing,
+        draft.routing_since,
         draft.tasks_of,
         draft.videos,
     )
@@ -120,8 +123,9 @@ def _media_added(draft: _Draft, _event: Event, body: MediaAdded) -> None:
         draft.videos |= {body.media.id}
 
 
-def _routing_switched(draft: _Draft, _event: Event, body: RoutingSwitched) -> None:
+def _routing_switched(draft: _Draft, event: Event, body: RoutingSwitched) -> None:
     draft.routing[body.task] = body
+    draft.routing_since[body.task] = event.seq
 
 
 def _pair_added(draft: _Draft, _event: Event, body: PairAdded) -> None:

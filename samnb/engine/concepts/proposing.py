@@ -71,7 +71,7 @@ def load(segmenter: ConceptSegmenter | str) -> ConceptSegmenter:
     """
     if not isinstance(segmenter, str):
         return segmenter
-    from samnb.models import load_concept_segmenter
+    from samnb.models.concept_registry import load_concept_segmenter
 
     return load_concept_segmenter(segmenter)
 

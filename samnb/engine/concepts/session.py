@@ -22,15 +22,17 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from samnb.engine.concepts import acts, proposing, queue, verifying
+from samnb.engine import routing
+from samnb.engine.concepts import acts, policy, proposing, queue, verifying
 from samnb.engine.concepts.acts import Drawn
-from samnb.engine.concepts.flow import fold
+from samnb.engine.concepts.core import ConceptCore
 from samnb.engine.concepts.proposing import Proposed
 from samnb.engine.concepts.queue import LEASE_S, Work
 from samnb.engine.concepts.state import ConceptState, PairState
 from samnb.engine.concepts.verifying import Router, Verified
-from samnb.engine.tracking import to_frame_prompts
-from samnb.events import Body, Event
+from samnb.engine.drift import DriftReport
+from samnb.engine.routing import RoutingPolicy
+from samnb.events import Body
 from samnb.events.concepts import (
     Apart,
     ConceptRulesSet,
@@ -40,94 +42,21 @@ from samnb.events.concepts import (
     PairReleased,
     RoutingSwitched,
 )
-from samnb.masks import rle as rle_ops
-from samnb.models.base import BoolMask, Image, Prediction, TrackSession
 from samnb.models.concepts import ConceptSegmenter, ConceptVerifier
-from samnb.types import EvAnswer, InputError, MaskId, MvAnswer, Prompt, Rle, Worker, WorkerKind
+from samnb.types import EvAnswer, MvAnswer
 
 if TYPE_CHECKING:
-    from samnb.engine.session import Session
+    pass
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (pairs done, pairs in all)."""
 
 
-class ConceptSession:
+class ConceptSession(ConceptCore):
     """One worker at the pairs of one project. Reach it as ``session.concepts``.
 
-    Attributes:
-        session: the session whose log, media, clock and worker this shares.
+    State, subscriptions and pixels are those of :class:`ConceptCore`.
     """
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self._lock = threading.RLock()
-        self._state = ConceptState()
-        self._track: tuple[str, TrackSession] | None = None
-        self._models: dict[str, ConceptSession] = {}
-        session.subscribe(self._take)
-        self._catch_up()
-
-    # -- state -----------------------------------------------------------------
-
-    @property
-    def state(self) -> ConceptState:
-        """The latest snapshot; never changes under you."""
-        return self._catch_up()
-
-    def refresh(self) -> ConceptState:
-        """Fold what others appended since, tell subscribers, return the state."""
-        self.session.refresh()
-        return self._catch_up()
-
-    def pair(self, pair_id: str) -> PairState:
-        """Return a pair's state.
-
-        Raises:
-            InputError: no such pair.
-        """
-        found = self.state.pairs.get(pair_id)
-        if found is None:
-            raise InputError(f"pair_id: expected a pair of this project, got {pair_id!r}")
-        return found
-
-    def subscribe(self, subscriber: Callable[[Sequence[Event]], None]) -> Callable[[], None]:
-        """Call ``subscriber(events)`` after every append, in the thread that appended;
-        ``state`` then holds them. Events of the masklet loop come as well.
-
-        Returns:
-            a function that ends the subscription.
-        """
-        return self.session.subscribe(subscriber)
-
-    def _take(self, events: Sequence[Event]) -> None:
-        with self._lock:
-            if events[0].seq == self._state.seq + 1:
-                self._state = fold(self._state, events)
-
-    def _catch_up(self) -> ConceptState:
-        """Fold what the session knows; with several threads, news may come out of order."""
-        with self._lock:
-            if self._state.seq < self.session.state.seq:
-                self._state = fold(self._state, self.session.log.read(self._state.seq))
-            return self._state
-
-    def commit(
-        self, make: Callable[[ConceptState], Sequence[Body]], *, masks: Sequence[Rle] = ()
-    ) -> list[Event]:
-        """Append what ``make`` returns for the newest state, in one transaction.
-
-        ``make`` may raise ``FlowError``; nothing is written then.
-        """
-        return self.session.commit(lambda _state: make(self._catch_up()), masks=masks)
-
-    def as_model(self, name: str) -> ConceptSession:
-        """Return the door for a model that works here, so that the log tells it from people."""
-        with self._lock:
-            if name not in self._models:
-                worker = Worker(name, WorkerKind.MODEL)
-                self._models[name] = self.session.as_worker(worker).concepts
-            return self._models[name]
 
     # -- rules -----------------------------------------------------------------
 
@@ -160,6 +89,39 @@ class ConceptSession:
         Pairs decided before keep their decision.
         """
         self.commit(lambda state: [] if state.routing.get(switch.task) == switch else [switch])
+
+    def choose_routing(
+        self,
+        task: ConceptTask | str,
+        verifier: str,
+        *,
+        target: float = routing.TARGET,
+        delta: float = routing.DELTA,
+        audit_rate: float = routing.AUDIT_RATE,
+        seed: int = 0,
+    ) -> RoutingPolicy:
+        """Set thresholds from what people checked, and switch routing on where the bound
+        allows it; see :mod:`samnb.engine.routing`.
+
+        Args:
+            task: "mv" or "ev".
+            verifier: name and version of a model that has answered.
+            target: allowed share of wrong answers among what is decided automatically.
+            delta: chance that the bound does not hold.
+            audit_rate: share of decisions that people go on checking.
+            seed: of the audit's choice.
+
+        Raises:
+            FlowError: the verifier has answered nothing yet.
+        """
+        return policy.choose_routing(
+            self, ConceptTask(task), verifier, target, delta, audit_rate, seed
+        )
+
+    def guard_routing(self, task: ConceptTask | str) -> DriftReport | None:
+        """Return a verifier to advice when its audited slice says that it has drifted.
+        Happens by itself after every audited answer; None where nothing is switched on."""
+        return policy.guard_routing(self, ConceptTask(task))
 
     # -- pairs and proposals ---------------------------------------------------
 
@@ -230,15 +192,14 @@ class ConceptSession:
     ) -> Verified:
         """Have a model answer MV and EV as a worker in the same queue.
 
-        Its answers are advice. They decide where the routing of the task is switched on
-        for this verifier and the router says so; a person then is not asked, save for
-        the audit slice.
+        Its answers are advice; they decide where routing is switched on for this verifier
+        and its confidence suffices. People then see the audit slice alone.
 
         Args:
             verifier: the model.
             tasks: "mv", "ev" or both.
             pair_ids: which pairs; None for all that wait at such a step.
-            router: who decides; None keeps everything as advice.
+            router: who decides; None takes the policies in force, see ``choose_routing``.
             on_progress: called with (pairs done, pairs in all).
             cancel: set it from another thread to stop after the present medium.
         """
@@ -373,28 +334,3 @@ class ConceptSession:
             FlowError: it is not at MV or EV.
         """
         return acts.send_to_correction(self, pair_id, reason)
-
-    # -- pixels ----------------------------------------------------------------
-
-    def image(self, media_id: str, frame_idx: int = 0) -> Image:
-        """Return a frame as (H, W, 3) uint8 RGB, read-only."""
-        return self.session.reader(media_id).frame(frame_idx)
-
-    def mask(self, mask_id: MaskId) -> BoolMask:
-        """Return a stored mask as (H, W) bool."""
-        return rle_ops.decode(self.session.mask(mask_id))
-
-    def segment(self, media_id: str, prompts: Sequence[Prompt], frame_idx: int = 0) -> Prediction:
-        """Return what the session's click model makes of prompts on one frame; nothing is
-        written. For correction: hand the mask on as :class:`Drawn`.
-
-        Raises:
-            ModelError: the model cannot be loaded or cannot take the prompts.
-        """
-        with self._lock:
-            if self._track is None or self._track[0] != media_id:
-                if self._track is not None:
-                    self._track[1].close()
-                track = self.session.tracker.open(self.session.reader(media_id))
-                self._track = (media_id, track)
-            return self._track[1].segment(frame_idx, to_frame_prompts(prompts, self.session.mask))

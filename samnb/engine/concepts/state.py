@@ -178,6 +178,7 @@ class ConceptState:
     Attributes:
         pairs: by item id, in the order in which they were added.
         routing: the newest switch by task.
+        routing_since: the event of that switch by task.
         videos: media of more than one frame.
         tasks_of: how often a worker did each task, people only, undone answers left out.
     """
@@ -187,6 +188,7 @@ class ConceptState:
     workers: Mapping[str, Worker] = field(default_factory=dict)
     pairs: Mapping[str, PairState] = field(default_factory=dict)
     routing: Mapping[ConceptTask, RoutingSwitched] = field(default_factory=dict)
+    routing_since: Mapping[ConceptTask, int] = field(default_factory=dict)
     tasks_of: Mapping[str, Mapping[ConceptTask, int]] = field(default_factory=dict)
     videos: frozenset[str] = frozenset()
 

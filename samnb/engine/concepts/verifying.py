@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
+from samnb.engine.concepts.policy import PolicyRouter
 from samnb.engine.concepts.state import ConceptState, PairState
+from samnb.engine.routing import Check, read_advice
 from samnb.events import Body
 from samnb.events.concepts import (
     ConceptMask,
@@ -30,15 +30,11 @@ from samnb.types import EvAnswer, InputError, MvAnswer
 if TYPE_CHECKING:
     from samnb.engine.concepts.session import ConceptSession
 
-_MV = tuple(MvAnswer)
-_EV = tuple(EvAnswer)
-
 
 class Router(Protocol):
     """Decides who decides: a pure function of an answer and what it is about."""
 
-    @property
-    def target_error(self) -> float:
+    def target_error(self, task: ConceptTask) -> float:
         """The error allowed among what is decided automatically, in [0, 1]."""
 
     def bound(self, task: ConceptTask) -> float:
@@ -112,6 +108,7 @@ def verify(
     else:
         todo = [loop.pair(pair_id) for pair_id in pair_ids]
     todo.sort(key=lambda p: p.item.media_id)
+    router = router or PolicyRouter(state.routing)
     job = _Job(loop, loop.as_model(verifier.name), verifier, router, _Tally())
     done = 0
     for media_id, group in groupby(todo, key=lambda p: p.item.media_id):
@@ -134,7 +131,7 @@ class _Job:
     loop: ConceptSession
     hands: ConceptSession
     verifier: ConceptVerifier
-    router: Router | None
+    router: Router
     tally: _Tally
 
     def answer(self, media_id: str, ids: Sequence[str], task: ConceptTask) -> None:
@@ -179,7 +176,7 @@ class _Job:
         if task is ConceptTask.MV:
             shown = pair.proposal.masks if pair.proposal else ()
             answers = tuple(
-                MaskAnswer(key, _MV[int(np.argmax(row))], _plain(row))
+                MaskAnswer(key, MvAnswer(read_advice(row, Check.MV).answer), _plain(row))
                 for key, row in self._mv_rows(media_id, pair.phrase, shown)
             )
             return MvAnswered(pair.id, proposal_id, answers, name)
@@ -188,7 +185,8 @@ class _Job:
         image = self.hands.image(media_id, frame_idx)
         row = self.verifier.verify_exhaustive(image, pair.phrase, masks)
         keys = tuple(m.key for m in pair.accepted)
-        return EvAnswered(pair.id, proposal_id, _EV[int(np.argmax(row))], keys, _plain(row), name)
+        answer = EvAnswer(read_advice(row, Check.EV).answer)
+        return EvAnswered(pair.id, proposal_id, answer, keys, _plain(row), name)
 
     def _mv_rows(
         self, media_id: str, phrase: str, masks: Sequence[ConceptMask]
@@ -211,7 +209,8 @@ class _Job:
         self, state: ConceptState, pair: PairState, task: ConceptTask, body: Body
     ) -> PairRouted | None:
         name = self.verifier.name
-        if self.router is None or state.mode(task, name) is not RoutingMode.ON:
+        mode = state.mode(task, name)
+        if mode is RoutingMode.OFF:
             return None
         if pair.of(task, by_person=True):
             return None  # people have begun to answer; they decide
@@ -221,16 +220,19 @@ class _Job:
             rows = [("", pair.id, body.probabilities)]
         else:
             return None
-        choices = tuple(
-            RouteChoice(key, *self.router.route(task, about, row)) for key, about, row in rows
-        )
+        choices = []
+        for key, about, row in rows:
+            way, confidence = self.router.route(task, about, row)
+            if mode is RoutingMode.ADVICE and way is Route.AUTO:
+                way = Route.ASK
+            choices.append(RouteChoice(key, way, confidence))
         return PairRouted(
             pair.id,
             task,
             pair.proposal.proposal_id if pair.proposal else "",
             name,
-            choices,
-            self.router.target_error,
+            tuple(choices),
+            self.router.target_error(task),
             self.router.bound(task),
         )
 

@@ -23,7 +23,7 @@ def with_models(world):
         RoutingSwitched(task, RoutingMode.ON, verifier.name, 0.05)
         for task in (ConceptTask.MV, ConceptTask.EV)
     ]
-    return Verification(verifier, Router(above=0.9), switches)
+    return Verification(verifier, switches, Router(above=0.9))
 
 
 @pytest.fixture(scope="module")

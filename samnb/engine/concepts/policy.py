@@ -1,0 +1,306 @@
+"""Routing in the log: past decisions as evidence, policies as switches, drift as a switch back.
+
+The bound on the error is :mod:`samnb.engine.routing`'s, the watch over it
+:mod:`samnb.engine.drift`'s. Here both are fed from the log, and what they say is written
+into it: a policy in force is the newest :class:`RoutingSwitched` of its task, so a copy of
+the project decides as the project did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from samnb.engine import drift, routing
+from samnb.engine.concepts.state import ConceptState, PairState
+from samnb.engine.drift import DriftReport
+from samnb.engine.routing import (
+    Action,
+    Check,
+    Checked,
+    Decision,
+    Outcome,
+    RoutingPolicy,
+    Threshold,
+)
+from samnb.events.concepts import (
+    ConceptProposed,
+    ConceptTask,
+    EvAnswered,
+    MvAnswered,
+    PairRefused,
+    PairRouted,
+    Route,
+    RoutingMode,
+    RoutingSwitched,
+)
+from samnb.types import FlowError
+
+if TYPE_CHECKING:
+    from samnb.engine.concepts.session import ConceptSession
+
+METHOD: Final = (
+    "exact binomial bound on a random slice checked by people, thresholds by fixed-sequence "
+    "testing (Learn then Test)"
+)
+CHECKS: Final = {ConceptTask.MV: Check.MV, ConceptTask.EV: Check.EV}
+
+
+@dataclass(slots=True)
+class PastDecision:
+    """What a verifier advised about one mask or pair, and what people said.
+
+    Attributes:
+        seq: the event of the advice.
+        key: the mask's key, or the pair's id.
+        route: what became of it; None where nothing was routed.
+        truth: the first person's answer; None while nobody was asked.
+        truth_seq: its event; 0 while nobody was asked.
+        seconds_s: time the person took, shared among the masks of a pair.
+    """
+
+    seq: int
+    pair_id: str
+    key: str
+    advice: routing.Advice
+    route: Route | None = None
+    truth: Outcome | None = None
+    truth_seq: int = 0
+    seconds_s: float = 0.0
+
+    def checked(self) -> Checked | None:
+        """As evidence for a policy; None while nobody was asked."""
+        if self.truth is None:
+            return None
+        return Checked(self.advice.outcome, self.advice.confidence, self.truth, self.seconds_s)
+
+
+def past_decisions(state: ConceptState, task: ConceptTask, verifier: str) -> list[PastDecision]:
+    """Return everything a verifier advised in a task, in the order of its advice."""
+    found: list[PastDecision] = []
+    for pair in state.pairs.values():
+        found += _of_pair(pair, task, verifier)
+    return sorted(found, key=lambda d: d.seq)
+
+
+def _of_pair(pair: PairState, task: ConceptTask, verifier: str) -> list[PastDecision]:
+    done: list[PastDecision] = []
+    current: dict[str, PastDecision] = {}
+    seconds = {a.seq: a.seconds_s or 0.0 for a in (*pair.past, *pair.answers)}
+    for entry in pair.entries:
+        body, seq = entry.event.body, entry.event.seq
+        if isinstance(body, ConceptProposed):
+            done += current.values()
+            current = {}
+        elif isinstance(body, MvAnswered | EvAnswered) and body.model == verifier:
+            current |= {d.key: d for d in _advised(pair.id, task, seq, body)}
+        elif isinstance(body, PairRouted) and (body.task, body.verifier) == (task, verifier):
+            for choice in body.choices:
+                if (choice.key or pair.id) in current:
+                    current[choice.key or pair.id].route = choice.route
+        elif entry.is_person:
+            said = _said(pair.id, task, body, current)
+            for key, outcome in said.items():
+                if key in current and current[key].truth is None:
+                    current[key].truth, current[key].truth_seq = outcome, seq
+                    current[key].seconds_s = seconds.get(seq, 0.0) / len(said)
+    return [*done, *current.values()]
+
+
+def _advised(
+    pair_id: str, task: ConceptTask, seq: int, body: MvAnswered | EvAnswered
+) -> Iterable[PastDecision]:
+    if isinstance(body, MvAnswered) and task is ConceptTask.MV:
+        for one in body.answers:
+            advice = routing.read_advice(one.probabilities, Check.MV)
+            yield PastDecision(seq, pair_id, one.key, advice)
+    elif isinstance(body, EvAnswered) and task is ConceptTask.EV:
+        yield PastDecision(seq, pair_id, pair_id, routing.read_advice(body.probabilities, Check.EV))
+
+
+def _said(
+    pair_id: str, task: ConceptTask, body: object, current: Mapping[str, PastDecision]
+) -> dict[str, Outcome]:
+    """What a person's answer says about each open decision."""
+    if isinstance(body, MvAnswered) and task is ConceptTask.MV:
+        return {a.key: routing.OUTCOMES[a.answer] for a in body.answers}
+    if isinstance(body, EvAnswered) and task is ConceptTask.EV:
+        return {pair_id: routing.OUTCOMES[body.answer]}
+    if isinstance(body, PairRefused) and body.task is task:
+        return dict.fromkeys(current, Outcome.DROP)
+    return {}
+
+
+def random_slice(decisions: Sequence[PastDecision]) -> list[PastDecision]:
+    """Return those that people checked and that were chosen without looking at confidence:
+    all, when people were asked about all; else those drawn for the audit.
+
+    The queue asks about the least certain first, so whatever people happened to answer
+    would not do.
+    """
+    if all(d.truth is not None for d in decisions):
+        return list(decisions)
+    return [d for d in decisions if d.route is Route.AUDIT and d.truth is not None]
+
+
+def choose_routing(
+    loop: ConceptSession,
+    task: ConceptTask,
+    verifier: str,
+    target: float,
+    delta: float,
+    audit_rate: float,
+    seed: int,
+) -> RoutingPolicy:
+    """See ``ConceptSession.choose_routing``."""
+    state = loop.refresh()
+    decisions = past_decisions(state, task, verifier)
+    if not decisions:
+        raise FlowError(f"{verifier} has answered no {task.value} yet; let it verify first")
+    checked = [c for d in random_slice(decisions) if (c := d.checked())]
+    pool: dict[Outcome, list[float]] = {}
+    for one in decisions:
+        pool.setdefault(one.advice.outcome, []).append(one.advice.confidence)
+    before = state.routing.get(task)
+    look = 1
+    if before is not None and before.verifier == verifier:
+        look += int(dict(before.details).get("look", "0"))
+    policy = routing.choose_policy(
+        checked,
+        pool,
+        check=CHECKS[task],
+        verifier=verifier,
+        target=target,
+        delta=delta,
+        audit_rate=audit_rate,
+        seed=seed,
+        look=look,
+    )
+    mode = RoutingMode.ON if policy.is_on else RoutingMode.ADVICE
+    loop.switch_routing(switch_of(policy, mode, policy.reason, look))
+    return policy
+
+
+def switch_of(
+    policy: RoutingPolicy, mode: RoutingMode, reason: str, look: int = 0
+) -> RoutingSwitched:
+    """Write a policy down as the log keeps it."""
+    task = next(t for t, check in CHECKS.items() if check is policy.check)
+    details = [("delta", repr(policy.delta)), ("n_checked", str(policy.n_checked))]
+    details.append(("look", str(look)))
+    for one in policy.thresholds:
+        details.append((f"{one.outcome.value}.n_checked", str(one.n_checked)))
+        details.append((f"{one.outcome.value}.n_wrong", str(one.n_wrong)))
+    return RoutingSwitched(
+        task,
+        mode,
+        policy.verifier,
+        policy.target,
+        policy.audit_rate,
+        tuple((t.outcome.value, t.confidence) for t in policy.thresholds),
+        tuple((t.outcome.value, t.bound) for t in policy.thresholds),
+        METHOD,
+        policy.seed,
+        reason,
+        tuple(details),
+    )
+
+
+def policy_of(switch: RoutingSwitched) -> RoutingPolicy:
+    """Read a policy back from the log."""
+    details, bounds = dict(switch.details), dict(switch.bounds)
+    thresholds = tuple(
+        Threshold(
+            Outcome(name),
+            confidence,
+            int(details.get(f"{name}.n_checked", "0")),
+            int(details.get(f"{name}.n_wrong", "0")),
+            bounds.get(name, 1.0),
+        )
+        for name, confidence in switch.thresholds
+    )
+    return RoutingPolicy(
+        CHECKS[switch.task],
+        switch.verifier,
+        switch.target_error,
+        float(details.get("delta", str(routing.DELTA))),
+        thresholds if switch.mode is RoutingMode.ON else (),
+        switch.audit_rate,
+        switch.seed,
+        int(details.get("n_checked", "0")),
+        switch.reason,
+    )
+
+
+class PolicyRouter:
+    """Routes by the policies that the log has in force.
+
+    Args:
+        switches: by task, as :class:`ConceptState` holds them.
+    """
+
+    def __init__(self, switches: Mapping[ConceptTask, RoutingSwitched]) -> None:
+        self._policies = {task: policy_of(switch) for task, switch in switches.items()}
+
+    def target_error(self, task: ConceptTask) -> float:
+        """See :class:`~samnb.engine.concepts.verifying.Router`."""
+        return self._policies[task].target if task in self._policies else 0.0
+
+    def bound(self, task: ConceptTask) -> float:
+        """The greatest bound among the outcomes that may stand; 1.0 where none may."""
+        policy = self._policies.get(task)
+        bounds = [t.bound for t in policy.thresholds if t.confidence <= 1] if policy else []
+        return max(bounds, default=1.0)
+
+    def route(
+        self, task: ConceptTask, key: str, probabilities: Sequence[float]
+    ) -> tuple[Route, float]:
+        """See :class:`~samnb.engine.concepts.verifying.Router`."""
+        advice = routing.read_advice(probabilities, CHECKS[task])
+        if task not in self._policies:
+            return Route.ASK, advice.confidence
+        decision = routing.route(self._policies[task], key, advice)
+        if decision.is_audit:
+            return Route.AUDIT, advice.confidence
+        return Route.ASK if decision.action is Action.ASK else Route.AUTO, advice.confidence
+
+
+def guard_routing(loop: ConceptSession, task: ConceptTask) -> DriftReport | None:
+    """See ``ConceptSession.guard_routing``."""
+    state = loop.state
+    switch = state.routing.get(task)
+    if switch is None or switch.mode is not RoutingMode.ON:
+        return None
+    policy = policy_of(switch)
+    since = state.routing_since.get(task, 0)
+    rows = [
+        d
+        for d in past_decisions(state, task, switch.verifier)
+        if d.seq > since and d.route is Route.AUDIT and d.truth is not None
+    ]
+    rows.sort(key=lambda d: d.truth_seq)
+    audited = [(_as_decision(policy, d), d.truth) for d in rows if d.truth is not None]
+    kept, report = drift.guard(policy, audited)
+    if kept.is_on:
+        return report
+    look = int(dict(switch.details).get("look", "0"))
+    back = switch_of(policy, RoutingMode.ADVICE, kept.reason, look)
+    loop.as_model(switch.verifier).switch_routing(back)
+    loop.refresh()
+    return report
+
+
+def _as_decision(policy: RoutingPolicy, past: PastDecision) -> Decision:
+    return Decision(
+        policy.check,
+        past.key,
+        policy.verifier,
+        Action.ASK,
+        past.advice.outcome,
+        past.advice.answer,
+        past.advice.confidence,
+        policy.threshold(past.advice.outcome),
+        True,
+        "audit",
+    )
