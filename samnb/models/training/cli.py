@@ -194,12 +194,14 @@ def _tracking(
 ) -> dict[str, float]:
     """Scores on synthetic clips and, with held-out pictures at hand, on composed ones."""
     size = model.image_size
-    made = evaluate_tracking(model, test_clips(clips, length, size, seed=seed), seed=seed)
+    made = evaluate_tracking(
+        model, test_clips(clips, length, size, seed=seed), with_flow=True, seed=seed
+    )
     scores = {f"synthetic_{k}": v for k, v in made.items()}
     if held is not None:
         rng = np.random.default_rng([seed, 7])
         composed = (compose_clip(held, length, size, rng) for _ in range(clips))
-        made = evaluate_tracking(model, composed, seed=seed)
+        made = evaluate_tracking(model, composed, with_flow=True, seed=seed)
         scores |= {f"composed_{k}": v for k, v in made.items()}
     return scores
 

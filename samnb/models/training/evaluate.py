@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional as F
 
+from samnb.metrics.jf import frame_jf
 from samnb.models.training.clips import Clip
 from samnb.models.training.common import mask_iou
 from samnb.models.training.prompts import click_inside, correction_click, join
@@ -23,6 +26,7 @@ def evaluate_tracking(
     clips: Iterable[Clip],
     *,
     modes: Sequence[str] = MODES,
+    with_flow: bool = False,
     seed: int = 7,
 ) -> dict[str, float]:
     """Track every object of clips from its first frame.
@@ -31,77 +35,129 @@ def evaluate_tracking(
         model: a `SAM2Base`.
         clips: clips of the model's image size, with all objects in the first frame.
         modes: prompts on the first frame, of `MODES`.
+        with_flow: also follow the first mask by optical flow.
         seed: of what is random in prompts.
 
     Returns:
-        For each mode `j_MODE`, the mean IoU of all later frames (1 where an absent object is
-        reported absent), and `gone_f1_MODE`, the F1 of finding absent frames; for clicks
-        `prompt_MODE`, the IoU on the first frame; `j_copy`, the score of copying the first mask;
-        `absent`, the share of absent frames; `objects`.
+        Means over all later frames. For each mode `j_MODE`, `f_MODE` and `jf_MODE` (an absent
+        object that is reported absent counts 1), `j_present_MODE` over frames that show the
+        object, `gone_f1_MODE`, the F1 of finding absent frames, `back_f1_MODE`, the F1 of frames
+        on which it is back, `dropped_MODE`, the share of visible frames called absent; for clicks
+        `prompt_MODE`, the IoU on the first frame. The same for the baselines `copy`, the first
+        mask on every frame, and `flow`. `absent`, the share of absent frames; `objects`.
     """
     unknown = set(modes) - set(MODES)
     if unknown:
         raise ValueError(f"modes: expected some of {MODES}, got {sorted(unknown)}")
     model.eval()
     rng = np.random.default_rng(seed)
-    copied: list[float] = []
     absent: list[float] = []
     count = 0
-    tallies = {mode: _Score() for mode in modes}
+    tallies = {mode: _Score() for mode in (*modes, "copy", *(("flow",) if with_flow else ()))}
     for clip in clips:
         encoded = encode_clip(model, clip)
         truth = encoded.masks
         count += truth.shape[1]
-        copied += mask_iou(truth[1:], truth[:1].expand_as(truth[1:])).flatten().tolist()
         absent += (~truth[1:].flatten(2).any(2)).float().flatten().tolist()
-        for mode, tally in tallies.items():
-            _track(model, encoded, mode, tally, rng)
-    scores: dict[str, float] = {"j_copy": float(np.mean(copied)), "objects": float(count)}
-    scores["absent"] = float(np.mean(absent))
+        tallies["copy"].add_clip(truth[:1].expand_as(truth), truth)
+        if with_flow:
+            tallies["flow"].add_clip(follow_flow(clip), truth)
+        for mode in modes:
+            tallies[mode].add_clip(_track(model, encoded, mode, tallies[mode], rng), truth)
+    scores = {"objects": float(count), "absent": float(np.mean(absent))}
     for mode, tally in tallies.items():
         scores |= tally.summary(mode)
     return scores
 
 
+def follow_flow(clip: Clip) -> torch.Tensor:
+    """The first masks moved along by optical flow: (T, N, S, S) bool.
+
+    Iterative Lucas-Kanade between neighbouring frames at half resolution (scikit-image), each
+    pixel of a new frame looking up where it came from.
+    """
+    from skimage.registration import optical_flow_ilk
+
+    side = clip.frames.shape[1]
+    tensor = torch.from_numpy(clip.frames).permute(0, 3, 1, 2).float().mean(1, keepdim=True) / 255
+    grey = F.avg_pool2d(tensor, 2)[:, 0].numpy()
+    eye = torch.eye(2, 3)[None]
+    grid = F.affine_grid(eye, [1, 1, side, side], align_corners=False)
+    moved = [torch.from_numpy(clip.masks[0])[None].float()]
+    for before, after in pairwise(grey):
+        rows, columns = optical_flow_ilk(after, before, radius=7)
+        shift = torch.from_numpy(np.stack([columns, rows])).float()[None] * 4 / side
+        fine = F.interpolate(shift, (side, side), mode="bilinear").permute(0, 2, 3, 1)
+        moved.append(F.grid_sample(moved[-1], grid + fine, align_corners=False))
+    return torch.cat(moved) > 0.5
+
+
 class _Score:
+    """What was right and wrong on the frames after the first."""
+
     def __init__(self) -> None:
         self.j: list[float] = []
+        self.f: list[float] = []
         self.j_present: list[float] = []
         self.prompt: list[float] = []
-        self.hits = self.misses = self.alarms = self.kept = 0
+        self.gone = np.zeros(3, int)  # hits, misses, false alarms
+        self.back = np.zeros(3, int)
+        self.kept = 0
 
-    def add(self, masks: torch.Tensor, score: torch.Tensor, truth: torch.Tensor) -> None:
-        seen, there = score > 0, truth.flatten(1).any(1)
-        masks = masks & seen[:, None, None]
-        iou = mask_iou(masks, truth)
-        self.j += iou.tolist()
-        self.j_present += iou[there].tolist()
-        self.hits += int((~seen & ~there).sum())
-        self.misses += int((seen & ~there).sum())
-        self.alarms += int((~seen & there).sum())
-        self.kept += int((seen & there).sum())
+    def add_clip(self, found: torch.Tensor, truth: torch.Tensor) -> None:
+        """Count masks (T, N, S, S) bool, the first frame left out."""
+        seen, there = (masks.flatten(2).any(2).numpy() for masks in (found, truth))
+        for t in range(1, len(truth)):
+            for n in range(truth.shape[1]):
+                j, f = frame_jf(truth[t, n].numpy(), found[t, n].numpy())
+                self.j.append(j)
+                self.f.append(f)
+                if there[t, n]:
+                    self.j_present.append(j)
+        was_gone = np.cumsum(~there, axis=0) > 0
+        self.gone += _hits(~seen[1:], ~there[1:])
+        # Back means: visible again after an absence.
+        self.back += _hits(seen[1:] & was_gone[1:], there[1:] & was_gone[1:])
+        self.kept += int((seen[1:] & there[1:]).sum())
 
     def summary(self, mode: str) -> dict[str, float]:
-        gone = 2 * self.hits / max(2 * self.hits + self.misses + self.alarms, 1)
+        """The figures of `evaluate_tracking` for one mode."""
+        j, f = float(np.mean(self.j)), float(np.mean(self.f))
         out = {
-            f"j_{mode}": float(np.mean(self.j)),
-            f"j_present_{mode}": float(np.mean(self.j_present)),
-            f"gone_f1_{mode}": gone,
-            f"dropped_{mode}": self.alarms / max(self.alarms + self.kept, 1),
+            f"jf_{mode}": (j + f) / 2,
+            f"j_{mode}": j,
+            f"f_{mode}": f,
+            f"j_present_{mode}": float(np.mean(self.j_present)) if self.j_present else 1.0,
+            f"gone_f1_{mode}": _f1(self.gone),
+            f"back_f1_{mode}": _f1(self.back),
+            f"dropped_{mode}": float(self.gone[2] / max(self.gone[2] + self.kept, 1)),
         }
         if self.prompt:
             out[f"prompt_{mode}"] = float(np.mean(self.prompt))
         return out
 
 
-def _track(model: Any, encoded: EncodedClip, mode: str, tally: _Score, rng: Any) -> None:
+def _hits(said: NDArray[np.bool_], true: NDArray[np.bool_]) -> NDArray[np.int_]:
+    return np.array([(said & true).sum(), (~said & true).sum(), (said & ~true).sum()])
+
+
+def _f1(counts: NDArray[np.int_]) -> float:
+    hits, misses, alarms = (int(c) for c in counts)
+    return 2 * hits / max(2 * hits + misses + alarms, 1)
+
+
+def _track(model: Any, encoded: EncodedClip, mode: str, tally: _Score, rng: Any) -> torch.Tensor:
+    """Masks (T, N, S, S) bool, empty where the model says that the object is absent."""
     length, count = encoded.masks.shape[:2]
     batch = ObjectBatch(model, [(encoded, list(range(length)), list(range(count)))])
-    batch.keep(0, _prompt(batch, mode, tally, rng), prompted=True)
+    start = _prompt(batch, mode, tally, rng)
+    batch.keep(0, start, prompted=True)
+    found = [_full(start, encoded)]
     for t in range(1, length):
         out = batch.step(t, first=False)
         batch.keep(t, out, prompted=False)
-        tally.add(_full(out, encoded), out.score[:, 0], batch.truth[t])
+        found.append(_full(out, encoded) & (out.score > 0)[..., None])
+    return torch.stack(found)
 
 
 def _prompt(batch: ObjectBatch, mode: str, tally: _Score, rng: Any) -> StepOutput:

@@ -120,16 +120,36 @@ def test_windows_start_with_visible_objects(model, clip):
 
 def test_presence_counts_in_the_score():
     tally = evaluate._Score()
-    truth = torch.zeros(4, 8, 8, dtype=torch.bool)
-    truth[:2, :4] = True
-    masks = truth.clone()
-    masks[2] = True
-    tally.add(masks, torch.tensor([1.0, -1.0, 1.0, -1.0]), truth)
+    there = torch.zeros(6, 1, 8, 8, dtype=torch.bool)
+    there[..., :4, :] = True
+    truth, found = there.clone(), there.clone()
+    # After the prompt: right, dropped, imagined, rightly gone, back and found.
+    for t in (3, 4):
+        truth[t] = False
+    for t in (2, 4):
+        found[t] = False
+    tally.add_clip(found, truth)
     out = tally.summary("mask")
-    # Right, dropped, imagined, rightly gone.
-    assert out["j_mask"] == pytest.approx((1 + 0 + 0 + 1) / 4)
+    assert out["j_mask"] == pytest.approx((1 + 0 + 0 + 1 + 1) / 5)
     assert out["gone_f1_mask"] == pytest.approx(2 * 1 / (2 * 1 + 1 + 1))
-    assert out["dropped_mask"] == pytest.approx(0.5)
+    assert out["back_f1_mask"] == pytest.approx(2 * 1 / (2 * 1 + 0 + 1))
+    assert out["dropped_mask"] == pytest.approx(1 / 3)
+
+
+def test_flow_follows_what_moves():
+    rng = np.random.default_rng(2)
+    noise = torch.from_numpy(rng.normal(size=(1, 3, 24, 24))).float()
+    patch = torch.nn.functional.interpolate(noise, (48, 48), mode="bicubic")[0]
+    patch = ((patch.permute(1, 2, 0) + 3) * 40).clamp(0, 255).numpy().astype(np.uint8)
+    frames = np.full((6, 96, 96, 3), 90, np.uint8)
+    masks = np.zeros((6, 1, 96, 96), bool)
+    for t in range(6):
+        at = slice(8 + 4 * t, 56 + 4 * t)
+        frames[t, 20:68, at], masks[t, 0, 20:68, at] = patch, True
+    moved = evaluate.follow_flow(Clip(frames, masks))
+    truth = torch.from_numpy(masks)
+    assert common.mask_iou(moved[-1], truth[-1]).item() > 0.75
+    assert common.mask_iou(truth[0], truth[-1]).item() < 0.5
 
 
 def test_builds_of_two_sizes_share_their_parameters(model):
