@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -65,21 +65,45 @@ def active_time(
     The pause before an event is credited to the item that the event is about; an event
     about no item (or several) is credited to the item the worker touched last.
     """
-    last_at: dict[str, float] = {}
     last_item: dict[str, str] = {}
     seconds: dict[tuple[str, str], float] = defaultdict(float)
+    for event, pause_s in work_pauses(events, idle_cutoff_s):
+        who, ids = event.worker_id, item_ids_of(event.body)
+        item_id = ids[0] if len(ids) == 1 else last_item.get(who)
+        if item_id is None:
+            continue
+        last_item[who] = item_id
+        if pause_s > 0:
+            seconds[who, item_id] += pause_s
+    return dict(seconds)
+
+
+def work_pauses(
+    events: Iterable[Event], idle_cutoff_s: float = IDLE_CUTOFF_S
+) -> Iterator[tuple[Event, float]]:
+    """Yield every event by which a worker shows activity, with the seconds of work before it.
+
+    The log's order is the order in which events arrived; their times are those of the
+    machines they came from, and two machines' clocks differ. So a time is only measured
+    against the latest one that the worker's log shows: an event a little earlier than
+    that adds nothing and takes nothing away, and one earlier by more than the cut-off
+    says that the clock is another, from which counting begins anew. A worker's seconds
+    are never negative, and never more than the time between the first event and the last
+    on any one clock.
+
+    Args:
+        events: in the order of the log.
+        idle_cutoff_s: longer pauses are breaks and count 0.
+    """
+    latest: dict[str, float] = {}
     for event in events:
         if isinstance(event.body, FrameTracked):
             continue  # the model at work; the person waits, looks on or goes elsewhere
-        who, ids = event.worker_id, item_ids_of(event.body)
-        item_id = ids[0] if len(ids) == 1 else last_item.get(who)
-        pause = event.at_s - last_at.get(who, event.at_s)
-        if item_id is not None and 0 < pause <= idle_cutoff_s:
-            seconds[who, item_id] += pause
-        last_at[who] = event.at_s
-        if item_id is not None:
-            last_item[who] = item_id
-    return dict(seconds)
+        pause = event.at_s - latest.get(event.worker_id, event.at_s)
+        if not -idle_cutoff_s <= pause <= 0:
+            latest[event.worker_id] = event.at_s
+        latest.setdefault(event.worker_id, event.at_s)
+        yield event, pause if 0 < pause <= idle_cutoff_s else 0.0
 
 
 def effort_of(

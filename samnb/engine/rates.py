@@ -16,10 +16,11 @@ from samnb.engine.effort import (
     effort_of,
     is_annotated,
     read_source,
+    work_pauses,
 )
 from samnb.engine.flow import fold
 from samnb.engine.state import ItemState, ProjectState
-from samnb.events import FrameEdited, FrameTracked, Judged
+from samnb.events import Event, FrameEdited, FrameTracked, Judged
 from samnb.masks import rle as rle_ops
 from samnb.types import Rle, Step, VerdictKind
 
@@ -106,25 +107,28 @@ def throughput(source: Source, *, bin_s: float = _HOUR_S) -> pd.DataFrame:
     if not events:
         return pd.DataFrame(columns=columns)
     zero = events[0].at_s
-    n_bins = int((events[-1].at_s - zero) // bin_s) + 1
-    table = {name: [0.0] * n_bins for name in columns}
-    table["start_s"] = [n * bin_s for n in range(n_bins)]
-    last_at: dict[str, float] = {}
+    table: dict[int, dict[str, float]] = {}
+
+    def stretch(event: Event) -> dict[str, float]:
+        # A clock behind the first event's cannot say when before the log began it was.
+        number = max(0, int((event.at_s - zero) // bin_s))
+        empty = dict.fromkeys(columns, 0.0) | {"start_s": number * bin_s}
+        return table.setdefault(number, empty)
+
     for event in events:
-        at, body = int((event.at_s - zero) // bin_s), event.body
+        body = event.body
         if isinstance(body, FrameTracked):
-            table["masks"][at] += len(body.masks)
-            continue
-        if isinstance(body, FrameEdited):
-            table["clicks"][at] += body.clicks
-            table["edits"][at] += 1
-            table["masks"][at] += body.mask_id is not None
+            stretch(event)["masks"] += len(body.masks)
+        elif isinstance(body, FrameEdited):
+            row = stretch(event)
+            row["clicks"] += body.clicks
+            row["edits"] += 1
+            row["masks"] += body.mask_id is not None
         elif isinstance(body, Judged):
-            table["accepted"][at] += body.verdict.kind is VerdictKind.SATISFACTORY
-        pause = event.at_s - last_at.get(event.worker_id, event.at_s)
-        table["active_s"][at] += pause if 0 < pause <= IDLE_CUTOFF_S else 0.0
-        last_at[event.worker_id] = event.at_s
-    found = pd.DataFrame(table, columns=columns)
+            stretch(event)["accepted"] += body.verdict.kind is VerdictKind.SATISFACTORY
+    for event, pause_s in work_pauses(events):
+        stretch(event)["active_s"] += pause_s
+    found = pd.DataFrame([table[n] for n in sorted(table)], columns=columns)
     is_busy = found[columns[1:]].any(axis="columns")
     return found.loc[is_busy].reset_index(drop=True)
 

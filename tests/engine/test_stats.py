@@ -4,6 +4,7 @@ import pytest
 
 from samnb.engine import stats
 from samnb.engine.stats import disappears_and_returns
+from samnb.events import Event, Looked
 from samnb.types import Point, Stroke
 
 
@@ -75,3 +76,43 @@ def test_disappearing_means_to_come_back(areas, expected):
 
 def test_the_open_definitions_are_printed():
     assert "30 s" in stats.definitions()["active time"]
+
+
+def timed(*times_s, who="ana"):
+    """Ana looks at one object at these times, in the order in which the log got them."""
+    return [
+        Event(seq, at_s, who, Looked("m1", "i1", 0)) for seq, at_s in enumerate(times_s, start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("times_s", "active_s"),
+    [
+        ((100, 104, 110), 10),
+        # The other machine's clock is 8 s behind, or ahead: nobody works backward.
+        ((100, 93, 102, 95, 104), 4),
+        ((100, 109, 102, 111, 104), 11),
+        # An hour off, either way: a stretch on each clock counts, the way between does not.
+        ((100, 102, 3702, 3705, 106, 109), 8),
+        ((5000, 5003, 12, 15, 5006), 6),
+        # A clock that was never set.
+        ((1.7e9, 1.7e9 + 2, 0, 1, 1.7e9 + 4), 3),
+    ],
+    ids=["one clock", "behind", "ahead", "hour ahead", "hour behind", "1970"],
+)
+def test_clocks_of_several_machines_give_no_negative_and_no_doubled_time(times_s, active_s):
+    events = timed(*times_s)
+    assert stats.active_time(events) == {("ana", "i1"): pytest.approx(active_s)}
+    assert stats.throughput(events).active_s.sum() == pytest.approx(active_s)
+
+
+def test_workers_clocks_do_not_mix():
+    ana, bo = timed(100, 103, 106), timed(3600, 3604, who="bo")
+    events = [ana[0], bo[0], ana[1], bo[1], ana[2]]
+    assert stats.active_time(events) == {("ana", "i1"): 6.0, ("bo", "i1"): 4.0}
+
+
+def test_throughput_has_only_stretches_with_work_and_none_before_the_log_began():
+    table = stats.throughput(timed(7200, 7203, 0, 2, 7210, 7212), bin_s=60.0)
+    assert list(table.start_s) == [0.0]
+    assert table.active_s.sum() == 7.0
