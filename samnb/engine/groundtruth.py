@@ -32,6 +32,9 @@ SAV_STEP: Final = 4
 MATCH_IOU: Final = 0.5
 """An item without a target id is taken for the true object that it overlaps most, if by
 at least this mean IoU over its frames."""
+SPECK_PX: Final = 16
+"""Of a made-up object that shows fewer pixels on a frame nobody can tell what it is: there
+it counts as absent."""
 _IMAGES: Final = (("JPEGImages_24fps", "Annotations_6fps"), ("JPEGImages", "Annotations"))
 _RESOLUTIONS: Final = ("480p", "Full-Resolution", "1080p")
 
@@ -169,6 +172,7 @@ def make_truth(
     n_frames: int = 24,
     size_hw: tuple[int, int] = (240, 320),
     difficulty: float = 0.5,
+    speck_px: int = SPECK_PX,
 ) -> GroundTruth:
     """Make synthetic clips as video files, with their exact masks.
 
@@ -182,6 +186,7 @@ def make_truth(
         n_frames: frames per clip, at the annotation rate of 6 per second.
         size_hw: height and width in pixels.
         difficulty: 0 to 1, see :func:`samnb.synthetic.make_clip`.
+        speck_px: an object of fewer pixels on a frame counts as absent there.
     """
     from samnb.synthetic import make_clip, write_video
 
@@ -202,17 +207,21 @@ def make_truth(
         if not path.exists():
             # Written beside and moved, so that an interrupted run leaves no half a video.
             write_video(clip, path.with_suffix(".part")).replace(path)
-        videos.append(TrueVideo(name, path, _clip_loader(name, clip)))
+        videos.append(TrueVideo(name, path, _clip_loader(name, clip, speck_px)))
     return GroundTruth(videos)
 
 
-def _clip_loader(name: str, clip: Clip) -> Callable[[], list[TrueObject]]:
+def _clip_loader(name: str, clip: Clip, speck_px: int) -> Callable[[], list[TrueObject]]:
+    def mask(obj_id: int, frame_idx: int) -> Rle:
+        rle = rle_ops.encode(clip.mask(obj_id, frame_idx))
+        return rle if rle_ops.area(rle) >= speck_px else rle_ops.empty(rle.size_hw)
+
     def load() -> list[TrueObject]:
         return [
             TrueObject(
                 target_id_of(name, thing.obj_id),
                 thing.phrase,
-                {i: rle_ops.encode(clip.mask(thing.obj_id, i)) for i in range(len(clip))},
+                {i: mask(thing.obj_id, i) for i in range(len(clip))},
             )
             for thing in clip.objects
         ]

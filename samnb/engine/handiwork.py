@@ -25,6 +25,8 @@ REPRODUCING_CLICKS: Final = 8
 """The machine gives up after so many clicks. The paper tells no limit."""
 TIP_SHARE: Final = 0.6
 """Radius of the brush as a share of the depth of what is to be painted over."""
+FINEST_TIP_PX: Final = 0.5
+"""Radius of the finest brush: it draws lines of one pixel."""
 LONGEST_HOP: Final = 2.5
 """A stroke ends where its next place is further than this many radii away."""
 
@@ -90,10 +92,15 @@ class Hand:
             prompts = by_machine
         else:
             by_machine = ()
+        scores: list[float] = []
         for n in range(self._habits.max_clicks):
-            if iou(pred, gt) >= self._habits.satisfied_iou or not (pred ^ gt).any():
+            score = iou(pred, gt)
+            if score >= self._habits.satisfied_iou or not (pred ^ gt).any():
                 break
-            point = self._aim(gt, pred, prompts)
+            if self._is_hopeless(scores):
+                break
+            is_lost = n == 0 and gt.any() and score < self._habits.object_first_iou
+            point = self._aim(gt, None if is_lost else pred, prompts)
             self._tired.spend(self._habits.times.click_s)
             # What the machine placed goes into the log with the first click by hand.
             clicks = 1 if by_machine and n == 0 else None
@@ -101,9 +108,29 @@ class Hand:
             self._session.set_prompts(self._item_id, frame_idx, prompts, clicks=clicks)
             answer = self.mask(frame_idx)
             pred = nothing if answer is None else answer
-        return pred
+            scores.append(iou(pred, gt))
+        return self._take_back(frame_idx, scores, pred)
 
-    def _aim(self, gt: BoolMask, pred: BoolMask, prompts: tuple[Prompt, ...]) -> Point:
+    def _is_hopeless(self, scores: list[float]) -> bool:
+        """Whether the last few gestures have not bettered the best mask before them."""
+        patience = self._habits.patience
+        if patience is None or len(scores) <= patience:
+            return False
+        best_before = max(scores[:-patience])
+        return max(scores[-patience:]) < best_before + self._habits.least_gain
+
+    def _take_back(self, frame_idx: int, scores: list[float], pred: BoolMask) -> BoolMask:
+        """Undo the gestures since the best one; return the mask there is then."""
+        if self._habits.patience is None or not scores:
+            return pred
+        surplus = len(scores) - 1 - scores.index(max(scores))
+        for _ in range(surplus):
+            self._tired.spend(self._habits.times.undo_s)
+            self._session.undo(self._item_id, frame_idx)
+        found = self.mask(frame_idx) if surplus else pred
+        return np.zeros_like(pred) if found is None else found
+
+    def _aim(self, gt: BoolMask, pred: BoolMask | None, prompts: tuple[Prompt, ...]) -> Point:
         x, y, label = mask_ops.error_centre(gt, pred)
         spread = self._habits.click_jitter_px * self._tired.factor
         if spread > 0:
@@ -134,14 +161,17 @@ class Hand:
         return prompts, pred
 
     def _paint(self, frame_idx: int, gt: BoolMask, pred: BoolMask) -> None:
+        scores = [iou(pred, gt)]
         for _ in range(self._habits.max_strokes):
-            if iou(pred, gt) >= self._habits.satisfied_iou:
-                return
+            if scores[-1] >= self._habits.satisfied_iou or self._is_hopeless(scores):
+                break
             stroke = stroke_over(gt, pred)
             self._tired.spend(self._habits.times.stroke_s)
             self._session.paint(self._item_id, frame_idx, stroke)
             answer = self.mask(frame_idx)
             pred = np.zeros_like(gt) if answer is None else answer
+            scores.append(iou(pred, gt))
+        self._take_back(frame_idx, scores, pred)
 
 
 def stroke_over(gt: BoolMask, pred: BoolMask) -> Stroke:
@@ -159,7 +189,8 @@ def stroke_over(gt: BoolMask, pred: BoolMask) -> Stroke:
     region, _ = mask_ops.components(missed if label else surplus)
     part = np.pad(region == region[y, x], 1)
     depth: npt.NDArray[np.float64] = ndimage.distance_transform_edt(part)[1:-1, 1:-1]
-    radius = max(1.0, TIP_SHARE * float(depth[y, x]))
+    # A region of one or two pixels has depth 1: a wider tip would spill over both its sides.
+    radius = FINEST_TIP_PX if depth[y, x] <= 1 else TIP_SHARE * float(depth[y, x])
     labels, _ = ndimage.label(depth >= radius, np.ones((3, 3)))
     room = labels == labels[y, x] if labels[y, x] else depth >= depth[y, x]
     return Stroke(_path(np.argwhere(room), radius), radius, is_erase=not label)

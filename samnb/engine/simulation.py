@@ -88,6 +88,7 @@ class TimeModel:
         stroke_s: per brush stroke. The paper has no figure; charged like a click, which
             is too cheap and so favours the phases with brush against Phase 3.
         absent_s: to mark an object absent; one gesture, charged like a click.
+        undo_s: to take a gesture back, charged like a click.
     """
 
     locate_s: float = 1.0
@@ -95,6 +96,7 @@ class TimeModel:
     view_s: float = 0.1
     stroke_s: float = 1.5
     absent_s: float = 1.5
+    undo_s: float = 1.5
 
     def offline_s(self, n_frames: int, n_prompted: int, n_clicks: int = 3) -> float:
         """Seconds to prompt ``n_prompted`` frames, watching all frames after each."""
@@ -117,6 +119,13 @@ class Habits:
         max_clicks: clicks per prompted frame at most.
         satisfied_iou: clicking ends at this IoU with the truth; 1.0 uses all clicks.
         pause_iou: a frame below this IoU is seen to be wrong.
+        patience: clicks (and then strokes) in a row without ``least_gain`` after which
+            they are given up, those since the best mask are taken back, and the next tool
+            is tried; None uses all of them whether they help or not, as the paper does.
+        least_gain: IoU by which a click or stroke must better the best mask so far.
+        object_first_iou: a frame below this IoU gets its first click on the object itself,
+            since the mask is on something else; 0 clicks the larger error always, as the
+            paper does.
         brush_phases: phases in which strokes follow when the clicks did not satisfy.
         max_strokes: strokes per frame at most.
         marks_absent: says "absent" where the object is not in the picture; otherwise the
@@ -136,6 +145,9 @@ class Habits:
     max_clicks: int = 3
     satisfied_iou: float = 1.0
     pause_iou: float = 0.75
+    patience: int | None = None
+    least_gain: float = 0.02
+    object_first_iou: float = 0.0
     brush_phases: frozenset[int] = frozenset()
     max_strokes: int = 10
     marks_absent: bool = False
@@ -147,7 +159,9 @@ class Habits:
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing."""
-        for name in ("satisfied_iou", "pause_iou", "missed_error_rate"):
+        for name in (
+            "satisfied_iou", "pause_iou", "missed_error_rate", "least_gain", "object_first_iou"
+        ):  # fmt: skip
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise InputError(f"{name}: expected 0 to 1, got {value}")
@@ -157,8 +171,10 @@ class Habits:
             raise InputError(
                 f"correction: expected 'scratch' or 'reproduce', got {self.correction!r}"
             )
-        if self.max_clicks < 1 or (self.max_frames is not None and self.max_frames < 1):
-            raise InputError("max_clicks, max_frames: expected at least 1")
+        for name in ("max_clicks", "max_frames", "patience"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise InputError(f"{name}: expected at least 1, got {number}")
         if self.click_jitter_px < 0 or self.fatigue < 0:
             raise InputError("click_jitter_px, fatigue: expected at least 0")
 
@@ -171,12 +187,15 @@ CAREFUL: Final = Habits(
     max_frames=None,
     max_clicks=8,
     satisfied_iou=0.85,
-    brush_phases=frozenset({1, 2}),
+    patience=2,
+    object_first_iou=0.5,
+    brush_phases=frozenset({1, 2, 3}),
     marks_absent=True,
 )
-"""What all phases of the controlled comparison are held to: click until IoU 0.85 with
-the truth, at most 8 clicks, then (where the paper's description of the phase names it)
-the brush. The paper tells no target."""
+"""What all phases of the controlled comparison are held to: click until IoU 0.85 with the
+truth, at most 8 clicks; where two clicks in a row do not help, take them back and paint.
+The paper tells neither a target nor what its annotators did where clicks did not help; it
+names the brush for Phases 1 and 2 and other prompts than clicks for Phase 3."""
 
 
 class Tiredness:
