@@ -11,6 +11,7 @@ from samnb.engine.flow import fold
 from samnb.engine.session import Session
 from samnb.engine.state import ProjectState
 from samnb.exports.bridge import all_from_project, into_project
+from samnb.exports.concept_bridge import export_concepts, import_saco
 from samnb.exports.davis import read_davis, write_davis
 from samnb.exports.files import folders, refuse_existing
 from samnb.exports.layouts import FramesOf
@@ -20,8 +21,8 @@ from samnb.exports.sav_folders import MASKS, read_val, write_val
 from samnb.store.db import Log
 from samnb.types import FormatError, InputError, LogError, MediaError, Worker
 
-READS: Final = ("sav", "davis")
-WRITES: Final = ("sav", "sav-val", "davis")
+READS: Final = ("sav", "davis", "saco")
+WRITES: Final = ("sav", "sav-val", "davis", "saco", "veval")
 _VIDEOS: Final = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 
 
@@ -65,7 +66,9 @@ def import_files(
     Every file is read and checked before the first one is taken in.
 
     Args:
-        format: "sav" (training JSON, or folders in the validation layout) or "davis".
+        format: "sav" (training JSON, or folders in the validation layout), "davis", or
+            "saco" (one rater's file, or several over the same pairs; the pictures lie
+            beside the first one).
         files: files, or folders of them; a video of the same name beside a JSON file is
             taken along.
         project: project file, database URL or an open session.
@@ -80,6 +83,8 @@ def import_files(
         raise InputError(f"format: expected one of {', '.join(READS)}, got {format!r}")
     if not files:
         raise InputError("files: expected at least one, got none")
+    if format == "saco":
+        return _import_saco([Path(file).expanduser() for file in files], project, worker)
     read = _read_sav if format == "sav" else _read_davis
     found = [entry for file in files for entry in read(Path(file).expanduser())]
     is_ours = not isinstance(project, Session)
@@ -99,6 +104,20 @@ def import_files(
         if is_ours:
             session.close()
     return ImportedFiles(tuple(videos), count, tuple(notes))
+
+
+def _import_saco(paths: list[Path], project: str | Path | Session, worker: str) -> ImportedFiles:
+    is_ours = not isinstance(project, Session)
+    session = project if isinstance(project, Session) else Session.open(project, worker=worker)
+    try:
+        taken = import_saco(session, paths, paths[0].parent)
+        pairs = [session.concepts.pair(pair_id) for pair_id in taken]
+        names = dict.fromkeys(session.media(p.item.media_id).name for p in pairs)
+    finally:
+        if is_ours:
+            session.close()
+    n_masks = sum(len(p.masks) for p in pairs)
+    return ImportedFiles(tuple(names), n_masks, (f"{len(pairs)} pairs",))
 
 
 _Entry = tuple[str, VideoAnnotation, Path | None]
@@ -143,10 +162,11 @@ def export_project(
     overwrite: bool = False,
     with_pictures: bool = False,
 ) -> Written:
-    """Write a project's masklets to files.
+    """Write a project's masklets, or its final pairs, to files.
 
     Args:
-        format: "sav" (training JSON), "sav-val" (validation folders) or "davis".
+        format: "sav" (training JSON), "sav-val" (validation folders) or "davis" for
+            masklets; "saco" (pairs of pictures) or "veval" (of videos) for the concept loop.
         project: project file, database URL or an open session.
         out: folder to write to, made when missing.
         accepted_only: leave out what no verifier has accepted.
@@ -164,6 +184,8 @@ def export_project(
     out = Path(out).expanduser()
     try:
         session.refresh()  # somebody else may have accepted a masklet meanwhile
+        if format in ("saco", "veval"):
+            return export_concepts(format, session, out, overwrite=overwrite)
         annotations, notes = all_from_project(session, accepted_only=accepted_only)
         if not annotations:
             wanted = "an accepted masklet (--all takes the others too)" if accepted_only else "one"
