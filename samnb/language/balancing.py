@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from samnb.language.duplicates import signature
+from samnb.language.duplicates import Signature, signature
 from samnb.language.ontology import Ontology
 from samnb.language.records import Decision, Stage, drop, each, keep
 from samnb.types import InputError
@@ -85,7 +85,7 @@ def balance(
         InputError: two of the phrases with a standing ask for the same.
     """
     decide_one = policy or enough()
-    known: dict[tuple[str, frozenset[str]], Standing] = {}
+    known: dict[Signature, Standing] = {}
     for phrase, standing in standings.items():
         if known.setdefault(signature(phrase, ontology), standing) is not standing:
             raise InputError(f"standings: expected each phrase once, got {phrase!r} again")

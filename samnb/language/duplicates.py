@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from samnb.language.inflect import head_index, words_of
 from samnb.language.ontology import Ontology, canonical
 from samnb.language.records import Decision, Stage, drop, keep
+
+Signature: TypeAlias = tuple[str, frozenset[str]]
+"""What a phrase asks for: its noun or concept, and the set of its other words."""
 
 
 def remove_duplicates(ontology: Ontology | None = None) -> Stage:
@@ -18,13 +22,17 @@ def remove_duplicates(ontology: Ontology | None = None) -> Stage:
     """
 
     def decide(phrases: Sequence[str]) -> list[Decision]:
-        first: dict[tuple[str, frozenset[str]], str] = {}
+        first: dict[Signature, str] = {}
+        # Only what shares the other words and the first letter can be a slip of the other.
+        near: dict[tuple[frozenset[str], str], list[Signature]] = {}
         decisions = []
         for phrase in phrases:
             key = signature(phrase, ontology)
-            known = key if key in first else _slip_of(key, first, ontology)
+            alike = near.setdefault((key[1], key[0][:1]), [])
+            known = key if key in first else _slip_of(key, alike, ontology)
             if known is None:
                 first[key] = phrase
+                alike.append(key)
                 decisions.append(keep(phrase))
             else:
                 decisions.append(drop(phrase, f"asks for the same as {first[known]!r}"))
@@ -33,8 +41,8 @@ def remove_duplicates(ontology: Ontology | None = None) -> Stage:
     return Stage("duplicates", decide)
 
 
-def signature(phrase: str, ontology: Ontology | None = None) -> tuple[str, frozenset[str]]:
-    """Return what a phrase asks for: its noun or concept, and the set of its other words."""
+def signature(phrase: str, ontology: Ontology | None = None) -> Signature:
+    """Return what a phrase asks for; equal signatures ask for the same."""
     match = ontology.find(phrase) if ontology is not None else None
     if match is not None:
         return match.node, frozenset((*match.modifiers, *match.rest))
@@ -44,14 +52,12 @@ def signature(phrase: str, ontology: Ontology | None = None) -> tuple[str, froze
 
 
 def _slip_of(
-    key: tuple[str, frozenset[str]],
-    others: Iterable[tuple[str, frozenset[str]]],
-    ontology: Ontology | None,
-) -> tuple[str, frozenset[str]] | None:
+    key: Signature, others: Iterable[Signature], ontology: Ontology | None
+) -> Signature | None:
     for other in others:
-        if other[1] != key[1] or not is_slip(key[0], other[0]):
+        if not is_slip(key[0], other[0]):
             continue
-        # Two words that both exist, such as "lock" and "clock", are no slip.
+        # Two words that both exist, such as "monkey" and "money", are no slip.
         if ontology is None or ontology.find(key[0]) is None or ontology.find(other[0]) is None:
             return other
     return None

@@ -54,6 +54,8 @@ _HEAD_REASONS: Final = (
     (TIME_WORDS, "a time, not a thing"),
     (ABSTRACT, "nothing with a boundary"),
 )
+_FILES: Final = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".tif", ".bmp", ".mp4", ".mov")
+_UNSTEADY: Final = SIZES | MOVING
 _BEFORE: Final = ARTICLES | QUANTIFIERS | NUMBERS
 
 
@@ -141,8 +143,11 @@ def drop_ungroundable(phrase: str) -> Decision:
         return drop(phrase, "an attribute without its thing")
     if head in MEASURES and not telling:
         return drop(phrase, "a measure of something else")
-    if (head in PLACE_WORDS and looks) or (head == "picture" and "framed" in before):
-        return keep(phrase)  # "the top" is a place, "a red top" something to wear
+    if any(w.endswith(_FILES) for w in words) or words[0] in ("img", "dsc", "dscf", "dscn"):
+        return drop(phrase, "a file name")
+    # "The top" is a place, "a red top" something to wear.
+    if (head in ("top", "bottom") and looks) or (head == "picture" and "framed" in before):
+        return keep(phrase)
     for listed, reason in _HEAD_REASONS:
         if head in listed:
             return drop(phrase, reason)
@@ -229,16 +234,24 @@ def drop_scene_level(phrase: str) -> Decision:
     return keep(phrase)
 
 
-def drop_unsteady(phrase: str) -> Decision:
-    """Drop sizes, comparisons and actions, which need not hold over a clip (video only)."""
-    words = words_of(phrase)
-    at = head_index(words) if words else 0
-    for word in words[:at]:
-        if word in SIZES:
-            return drop(phrase, f"{word!r} compares, and may not hold over the clip")
-        if word in MOVING:
-            return drop(phrase, f"{word!r} is an action that may end within the clip")
-    return keep(phrase)
+def strip_unsteady(ontology: Ontology | None = None) -> Stage:
+    """Make the stage that takes away sizes, comparisons and actions (video only).
+
+    They need not hold over a whole clip: "running dog" becomes "dog".
+
+    Args:
+        ontology: tells "swimming pool" from "swimming dog"; None goes by the words alone.
+    """
+
+    def decide(phrase: str) -> Decision:
+        words = words_of(phrase)
+        match = ontology.find(phrase) if ontology is not None else None
+        at = head_index(words) if words else 0
+        n_before = len(match.modifiers) if match is not None else at
+        kept = tuple(w for i, w in enumerate(words) if i >= n_before or w not in _UNSTEADY)
+        return keep(" ".join(kept) or phrase, "it may not hold over the clip")
+
+    return each("unsteady", decide)
 
 
 def default_stages(
@@ -284,5 +297,5 @@ def video_stages(
     """Return the stages for clips: those for images, and no settings, sizes or actions."""
     stages = default_stages(ontology, restricted=restricted, standings=standings, policy=policy)
     before = next(i for i, s in enumerate(stages) if s.name == "duplicates")
-    extra = (each("scene level", drop_scene_level), each("unsteady", drop_unsteady))
+    extra = (each("scene level", drop_scene_level), strip_unsteady(ontology))
     return (*stages[:before], *extra, *stages[before:])

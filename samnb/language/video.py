@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from samnb.language.duplicates import signature
+from samnb.language.duplicates import Signature, signature
 from samnb.language.ontology import Ontology
 from samnb.types import InputError
 
@@ -81,8 +81,8 @@ def collect_phrases(
     """
     if min_frames < 1:
         raise InputError(f"min_frames: expected 1 or more, got {min_frames}")
-    texts: dict[tuple[str, frozenset[str]], str] = {}
-    frames: dict[tuple[str, frozenset[str]], list[int]] = {}
+    texts: dict[Signature, str] = {}
+    frames: dict[Signature, list[int]] = {}
     for frame_idx in sorted(per_frame):
         for key in dict.fromkeys(signature(p, ontology) for p in per_frame[frame_idx]):
             frames.setdefault(key, []).append(frame_idx)
