@@ -1,0 +1,147 @@
+"""What other models tell the small verifier: a segmenter's scores, a second decode.
+
+All aids are optional and plain callables. A verifier remembers how many numbers each gave
+when it was trained and refuses to run with others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from samnb.masks.ops import bounds
+from samnb.models.base import BoolMask, FramePrompts, Image, Tracker
+from samnb.models.concepts import ConceptSegmenter, Instance
+from samnb.types import ModelError
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Scorer: TypeAlias = Callable[[Image, str, Sequence[BoolMask]], Floats]
+"""``(image, phrase, masks) -> (N, K)``, K numbers for each mask, about zero to one."""
+Candidates: TypeAlias = Callable[[Image, str], Sequence[Instance]]
+"""``(image, phrase)`` to everything that might be an instance, scores with presence in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aids:
+    """What else a small verifier may ask.
+
+    Attributes:
+        candidates: for exhaustivity, what might be missing. Without it the verifier sees
+            the accepted masks alone and can hardly tell.
+        scorer: numbers for each mask and phrase, such as an image-text model's.
+        redraw: numbers for each mask alone; called with an empty phrase.
+        name: names the models behind them, for the lineage.
+    """
+
+    candidates: Candidates | None = None
+    scorer: Scorer | None = None
+    redraw: Scorer | None = None
+    name: str = ""
+
+    def extra(self, image: Image, phrase: str, masks: Sequence[BoolMask]) -> Floats:
+        """All numbers for each mask, (N, K) float32."""
+        found = [np.zeros((len(masks), 0), np.float32)]
+        for aid, words in ((self.scorer, phrase), (self.redraw, "")):
+            if aid is not None and masks:
+                values = np.asarray(aid(image, words, masks), np.float32)
+                if values.ndim != 2 or len(values) != len(masks):
+                    raise ModelError(f"scorer: expected ({len(masks)}, K), got {values.shape}")
+                found.append(values)
+        return np.concatenate(found, axis=1)
+
+
+def segmenter_aids(segmenter: ConceptSegmenter, *, tracker: Tracker | None = None) -> Aids:
+    """Aids from the segmenter whose masks are verified, and a second decode if wanted.
+
+    The answer for the picture and phrase last asked is kept, so that masks and candidates
+    of one pair cost one run.
+
+    Args:
+        segmenter: gives candidates and scores.
+        tracker: decodes each mask anew from its box; costs one decode for each mask.
+    """
+    last: list[tuple[Image, str, tuple[Instance, ...]]] = []
+
+    def candidates(image: Image, phrase: str) -> Sequence[Instance]:
+        if last and last[0][0] is image and last[0][1] == phrase:
+            return last[0][2]
+        found = segmenter.segment(image, [phrase])[0]
+        told = tuple(Instance(i.mask, i.score * found.presence) for i in found.instances)
+        last[:] = [(image, phrase, told)]
+        return told
+
+    def scorer(image: Image, phrase: str, masks: Sequence[BoolMask]) -> Floats:
+        return agreement(candidates(image, phrase), masks)
+
+    name = segmenter.name if tracker is None else f"{segmenter.name}+{tracker.name}"
+    redraw = None if tracker is None else second_decode(tracker)
+    return Aids(candidates, scorer, redraw, name)
+
+
+def agreement(candidates: Sequence[Instance], masks: Sequence[BoolMask]) -> Floats:
+    """How a segmenter's candidates speak of each mask, (N, 4) float32.
+
+    Columns: best IoU with a candidate, that candidate's score, the highest score among
+    candidates that overlap at all, the highest score of all.
+    """
+    top = max((c.score for c in candidates), default=0.0)
+    rows = np.zeros((len(masks), 4), np.float32)
+    areas = [int(np.count_nonzero(c.mask)) for c in candidates]
+    for at, mask in enumerate(masks):
+        own, near = int(np.count_nonzero(mask)), 0.0
+        best: tuple[float, float] = (0.0, 0.0)
+        for candidate, area in zip(candidates, areas, strict=True):
+            shared = int(np.count_nonzero(candidate.mask & mask))
+            if shared:
+                best = max(best, (float(shared / (own + area - shared)), candidate.score))
+                near = max(near, candidate.score)
+        rows[at] = (*best, near, top)
+    return rows
+
+
+def second_decode(tracker: Tracker) -> Scorer:
+    """A scorer that draws each mask anew from its box, without knowing the phrase.
+
+    Columns: IoU of the two masks, the model's own confidence, presence. A mask that the
+    model would draw otherwise is cut, swollen or moved, or holds more than one thing.
+    """
+
+    def redraw(image: Image, _phrase: str, masks: Sequence[BoolMask]) -> Floats:
+        rows = np.zeros((len(masks), 3), np.float32)
+        track = tracker.open(_OneFrame(image))
+        try:
+            for at, mask in enumerate(masks):
+                box = bounds(mask)
+                if box is None:
+                    continue
+                edges = (box[1].start, box[0].start, box[1].stop, box[0].stop)
+                again = track.segment(0, FramePrompts(box_xyxy=np.array(edges, np.float32)))
+                shared = int(np.count_nonzero(again.mask & mask))
+                union = int(np.count_nonzero(again.mask | mask))
+                rows[at] = (shared / max(union, 1), again.confidence, again.presence)
+        finally:
+            track.close()
+        return rows
+
+    return redraw
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _OneFrame:
+    """One picture as a frame source."""
+
+    image: Image
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        return self.image.shape[0], self.image.shape[1]
+
+    def __len__(self) -> int:
+        return 1
+
+    def frame(self, index: int) -> Image:
+        return self.image

@@ -1,0 +1,222 @@
+"""The network of the small verifier: does a thing match each word, and is its mask good?
+
+A phrase is the *and* of its words: a thing matches "striped red cup" when it is striped,
+red and a cup. Each word has a direction in a space of appearances, the match is the product
+of the words' probabilities, so that words learned apart hold together in phrases never
+seen. Words are hashed into a fixed table (Weinberger et al., ICML 2009), so any vocabulary
+works and a file's size does not depend on it; a word that training never showed says
+nothing instead of no.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from samnb.models.verifier_features import N_APPEARANCE, N_QUALITY
+
+N_BUCKETS: Final = 1024
+"""Rows of the word table."""
+MAX_WORDS: Final = 12
+"""Further words of a phrase are not read."""
+N_MV: Final = 5
+N_EV: Final = 6
+N_COVER: Final = 16
+"""Numbers about a pair that :meth:`VerifierNet.cover` computes."""
+
+_SPACE: Final = 48
+_HIDDEN: Final = 96
+_TONE: Final = 6
+_HEAD: Final = 32
+_LIMIT: Final = 12.0  # logits beyond this say no more, and their difference to 1 is lost in float32
+
+
+def word_ids(phrase: str) -> list[int]:
+    """Rows of a phrase's words in the table; CRC-32, equal on every machine."""
+    words = re.findall(r"\w+", phrase.lower())[:MAX_WORDS]
+    return [zlib.crc32(word.encode()) % N_BUCKETS for word in words]
+
+
+def pad_words(phrases: Iterable[str]) -> Tensor:
+    """Word rows of several phrases, (N, MAX_WORDS) int64, -1 where there is no word."""
+    rows = [word_ids(phrase) for phrase in phrases]
+    return torch.tensor([row + [-1] * (MAX_WORDS - len(row)) for row in rows]).reshape(
+        -1, MAX_WORDS
+    )
+
+
+class VerifierNet(nn.Module):
+    """Both answers of the small verifier from plain vectors.
+
+    Args:
+        n_extra: numbers per mask that a scorer and a second decode give.
+    """
+
+    a_mean: Tensor
+    a_scale: Tensor
+    q_mean: Tensor
+    q_scale: Tensor
+    known: Tensor
+
+    def __init__(self, n_extra: int = 0) -> None:
+        super().__init__()
+        n_quality = N_QUALITY + n_extra
+        self.n_extra = n_extra
+        self.register_buffer("a_mean", torch.zeros(N_APPEARANCE))
+        self.register_buffer("a_scale", torch.ones(N_APPEARANCE))
+        self.register_buffer("q_mean", torch.zeros(n_quality))
+        self.register_buffer("q_scale", torch.ones(n_quality))
+        self.register_buffer("known", torch.zeros(N_BUCKETS, dtype=torch.bool))
+        self.straight = nn.Linear(N_APPEARANCE, _SPACE)
+        last = nn.Linear(_HIDDEN, _SPACE)
+        # Begins as a straight map, which is all that a few hundred verdicts can support.
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.bent = nn.Sequential(
+            nn.Linear(N_APPEARANCE, _HIDDEN), nn.GELU(), nn.Dropout(0.3), last
+        )
+        self.words = nn.Embedding(N_BUCKETS, _SPACE)
+        self.bias = nn.Embedding(N_BUCKETS, 1)
+        self.mv_tone = nn.Embedding(N_BUCKETS, _TONE)
+        self.ev_tone = nn.Embedding(N_BUCKETS, _TONE)
+        nn.init.normal_(self.words.weight, std=0.02)
+        nn.init.zeros_(self.bias.weight)
+        nn.init.normal_(self.mv_tone.weight, std=0.02)
+        nn.init.normal_(self.ev_tone.weight, std=0.02)
+        self.mv_head = nn.Sequential(
+            nn.Linear(3 + n_quality + _TONE, _HEAD), nn.GELU(), nn.Dropout(0.1),
+            nn.Linear(_HEAD, N_MV),
+        )  # fmt: skip
+        self.ev_head = nn.Sequential(
+            nn.Linear(N_COVER + _TONE, _HEAD), nn.GELU(), nn.Dropout(0.1), nn.Linear(_HEAD, N_EV)
+        )
+
+    def learn_scale(self, looks: Tensor, fits: Tensor, words: Tensor, *, min_count: int) -> None:
+        """Take means, spreads and known words from the training examples.
+
+        A word is known from ``min_count`` examples on: fewer say more about their
+        picture than about the word.
+        """
+        for values, name in ((looks, "a"), (fits, "q")):
+            getattr(self, f"{name}_mean").copy_(values.mean(dim=0))
+            getattr(self, f"{name}_scale").copy_(values.std(dim=0).clamp_min(1e-2))
+        counts = torch.bincount(words[words >= 0], minlength=N_BUCKETS)
+        self.known.copy_(counts >= min_count)
+
+    def match(self, looks: Tensor, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Does each thing match all of its words?
+
+        Args:
+            looks: (N, N_APPEARANCE).
+            words: (N, MAX_WORDS) from :func:`pad_words`.
+
+        Returns:
+            logit of the match, logit of the weakest word, share of words known, each (N,).
+        """
+        scaled = self._scaled(looks, "a")
+        place = self.straight(scaled) + self.bent(scaled)
+        rows = words.clamp_min(0)
+        counts = (words >= 0) & self.known[rows]
+        logits = (self.words(rows) * place[:, None]).sum(dim=2) / _SPACE**0.5
+        logits = (logits + self.bias(rows)[..., 0]).clamp(-_LIMIT, _LIMIT)
+        log_p = (functional.logsigmoid(logits) * counts).sum(dim=1).clamp(-_LIMIT, -1e-5)
+        both = log_p - torch.log(-torch.expm1(log_p))
+        weakest = logits.masked_fill(~counts, _LIMIT).amin(dim=1)
+        share = counts.sum(dim=1) / (words >= 0).sum(dim=1).clamp_min(1)
+        # Without a known word the product is empty: it would be a sure yes.
+        unknown = share == 0
+        zero = torch.zeros_like(both)
+        return torch.where(unknown, zero, both), torch.where(unknown, zero, weakest), share
+
+    def mv(self, looks: Tensor, fits: Tensor, words: Tensor) -> Tensor:
+        """Logits of mask verification, (N, 5).
+
+        Args:
+            looks: (N, N_APPEARANCE).
+            fits: (N, N_QUALITY + n_extra).
+            words: (N, MAX_WORDS).
+        """
+        both, weakest, share = self.match(looks, words)
+        parts = [both[:, None] / 4, weakest[:, None] / 4, share[:, None], self._scaled(fits, "q"),
+                 _tone(self.mv_tone, words)]  # fmt: skip
+        logits: Tensor = self.mv_head(torch.cat(parts, dim=1))
+        return logits
+
+    def ev(self, covers: Tensor, words: Tensor) -> Tensor:
+        """Logits of exhaustivity verification, (N, 6), from (N, N_COVER) covers."""
+        logits: Tensor = self.ev_head(torch.cat([covers, _tone(self.ev_tone, words)], dim=1))
+        return logits
+
+    @torch.no_grad()
+    def cover(
+        self,
+        looks: Tensor,
+        fits: Tensor,
+        words: Tensor,
+        *,
+        accepted: Sequence[int],
+        left: Sequence[int],
+        scores: Sequence[float],
+    ) -> Tensor:
+        """Say in numbers what the accepted masks leave over.
+
+        Args:
+            looks: (N, N_APPEARANCE) of accepted masks and candidates together.
+            fits: (N, N_QUALITY + n_extra) of them.
+            words: (1, MAX_WORDS) of the phrase.
+            accepted: rows of the accepted masks.
+            left: rows of the candidates that no accepted mask covers.
+            scores: for each of ``left``, the segmenter's score with presence; nan for none.
+
+        Returns:
+            (N_COVER,) float32.
+        """
+        zero = torch.zeros(0)
+        if len(looks):
+            every = words.expand(len(looks), -1)
+            both, weakest, share = self.match(looks, every)
+            good = self.mv(looks, fits, every).softmax(dim=1)[:, :2].sum(dim=1)
+        else:
+            both = weakest = good = zero
+            share = self.match(looks.reshape(0, N_APPEARANCE), words[:0])[2]
+        known = float(share[0]) if len(share) else 0.0
+        inside, rest = list(accepted), list(left)
+        chance, fit = both.sigmoid()[rest], good[rest]
+        told = torch.tensor([0.0 if s != s else s for s in scores], dtype=torch.float32)
+        top = torch.cat([fit, torch.zeros(2)]).topk(2).values
+        best = float(both[rest].max()) / 4 if rest else -_LIMIT / 4
+        return torch.tensor(
+            [
+                len(inside) ** 0.5, float(not inside),
+                float(good[inside].mean()) if inside else 0.0,
+                float(good[inside].min()) if inside else 0.0,
+                float(both[inside].min()) / 4 if inside else 0.0,
+                len(rest) ** 0.5 / 2, best,
+                float(weakest[rest].max()) / 4 if rest else -_LIMIT / 4,
+                float(chance.max()) if rest else 0.0, float(chance.sum()) ** 0.5,
+                float(top[0]), float(top[1]), float(torch.log1p(-fit.clamp(max=0.999)).sum()) / 2,
+                float(told.max()) if rest else 0.0,
+                float((told * chance).max()) if rest else 0.0, known,
+            ]
+        )  # fmt: skip
+
+    def ev_parameters(self) -> list[nn.Parameter]:
+        """What only exhaustivity verification trains."""
+        return [*self.ev_head.parameters(), *self.ev_tone.parameters()]
+
+    def _scaled(self, values: Tensor, name: str) -> Tensor:
+        mean, scale = getattr(self, f"{name}_mean"), getattr(self, f"{name}_scale")
+        return ((values - mean) / scale).clamp(-4, 4)
+
+
+def _tone(table: nn.Embedding, words: Tensor) -> Tensor:
+    """Mean of what the words say by themselves, (N, _TONE); almost nothing when untrained."""
+    counts = (words >= 0)[..., None]
+    total: Tensor = (table(words.clamp_min(0)) * counts).sum(dim=1)
+    return total / counts.sum(dim=1).clamp_min(1) * 4
