@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from samnb import __version__
-from samnb.types import SamnbError
+from samnb.types import InputError, SamnbError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,22 +41,26 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"samnb {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_studio(commands)
+    _add_desk(commands)
     _add_import(commands)
     _add_export(commands)
     _add_eval(commands)
     _add_stats(commands)
     _add_run(commands)
-    commands.add_parser("train", help="train the default model's parts; see samnb train --help")
+    commands.add_parser(
+        "train", help="train the default models; see samnb train --help, samnb train concept --help"
+    )
     return parser
 
 
 def _add_studio(commands: Any) -> None:
     p = commands.add_parser("studio", help="open the studio in a browser")
-    p.add_argument("media", nargs="*", type=Path, metavar="MEDIA", help="images, videos, folders")
+    what = "images, videos, folders, or a project file"
+    p.add_argument("media", nargs="*", type=Path, metavar="MEDIA", help=what)
     p.add_argument("--demo", action="store_true", help="make a demo clip and open it")
     p.add_argument("--project", type=Path, help="project file (default: studio.samnb)")
     p.add_argument("--worker", default="me", help="who works (default: %(default)s)")
-    p.add_argument("--model", default="mobile", help="model (default: %(default)s)")
+    p.add_argument("--model", help="model (default: the project's promoted version, else mobile)")
     p.add_argument("--voila", action="store_true", help="as a Voila page instead of JupyterLab")
     p.add_argument("--port", type=int, help="port of the server (default: a free one)")
     p.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
@@ -66,9 +70,14 @@ def _add_studio(commands: Any) -> None:
 def _studio(args: argparse.Namespace) -> int:
     from samnb import launch
 
-    media = [path.expanduser().resolve() for path in args.media]
+    given = [path.expanduser().resolve() for path in args.media]
+    projects = [path for path in given if path.suffix == ".samnb"]
+    if len(projects) + bool(args.project) > 1:
+        raise InputError(f"studio: expected one project, got {len(projects)} and --project")
+    media = [path for path in given if path not in projects]
     folder = Path("samnb-demo") if args.demo else Path()
-    project = args.project or folder / ("demo.samnb" if args.demo else "studio.samnb")
+    named = args.project or next(iter(projects), None)
+    project = named or folder / ("demo.samnb" if args.demo else "studio.samnb")
     project = project.expanduser().resolve()
     project.parent.mkdir(parents=True, exist_ok=True)
     if args.demo:
@@ -78,14 +87,68 @@ def _studio(args: argparse.Namespace) -> int:
     launch.write_notebook(notebook, project, media, worker=args.worker, model=args.model)
     opener = launch.open_voila if args.voila else launch.open_lab
     page = opener(notebook, port=args.port, has_browser=not args.no_browser)
-    sys.stdout.write(f"The studio is open at {page.url}\nStop it with Ctrl+C.\n")
+    return _serve(page, "The studio")
+
+
+def _serve(page: Any, what: str) -> int:
+    """Say where the page is and wait for its server."""
+    sys.stdout.write(f"{what} is open at {page.url}\nStop it with Ctrl+C.\n")
     sys.stdout.flush()
     try:
-        return page.process.wait()
+        return int(page.process.wait())
     except KeyboardInterrupt:
         page.process.terminate()
         page.process.wait()
         return 0
+
+
+def _add_desk(commands: Any) -> None:
+    tasks = ["mv", "ev", "correct", "confirm"]
+    p = commands.add_parser("desk", help="open a desk of the concept loop as a Voila page")
+    p.add_argument("project", nargs="?", type=Path, metavar="PROJECT", help="project file")
+    p.add_argument("--demo", action="store_true", help="make a demo project and open it")
+    p.add_argument("--worker", default="me", help="who works (default: %(default)s)")
+    p.add_argument("--task", choices=tasks, default="mv", help="which desk (default: %(default)s)")
+    p.add_argument("--model", help="model for clicks (default: the project's, else mobile)")
+    p.add_argument("--lab", action="store_true", help="in JupyterLab instead of a Voila page")
+    p.add_argument("--port", type=int, help="port of the server (default: a free one)")
+    p.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
+    p.set_defaults(run=_desk)
+
+
+def _desk(args: argparse.Namespace) -> int:
+    from samnb import launch
+
+    if args.project is None and not args.demo:
+        raise InputError("desk: expected a project file, or --demo, got neither")
+    project = (args.project or Path("samnb-demo") / "concepts.samnb").expanduser().resolve()
+    if args.demo:
+        _demo_pairs(project)
+    elif not project.is_file():
+        raise InputError(f"desk: expected a project file, got {project}; --demo makes one")
+    who = "".join(c if c.isalnum() else "-" for c in args.worker)
+    notebook = launch.write_desk_notebook(
+        project.with_name(f"{project.stem}-desk-{who}.ipynb"),
+        project,
+        worker=args.worker,
+        task=args.task,
+        model=args.model,
+        is_demo=args.demo,
+    )
+    opener = launch.open_lab if args.lab else launch.open_voila
+    page = opener(notebook, port=args.port, has_browser=not args.no_browser)
+    return _serve(page, "The desk")
+
+
+def _demo_pairs(project: Path) -> None:
+    from samnb.engine.session import Session
+    from samnb.widgets.concept_demo import make_demo
+
+    project.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.write(f"Making a demo project at {project}\n")
+    session = Session.open(project, worker="demo")
+    make_demo(session, project.parent / "concept-media")
+    session.close()
 
 
 def _demo_clip(path: Path) -> Path:
@@ -107,7 +170,7 @@ def _check_media(media: Sequence[Path]) -> None:
 
 def _add_import(commands: Any) -> None:
     p = commands.add_parser("import", help="take annotations into a project")
-    p.add_argument("format", choices=["sav", "davis"])
+    p.add_argument("format", choices=["sav", "davis", "saco"])
     p.add_argument("files", nargs="+", type=Path, metavar="FILE", help="files or folders")
     p.add_argument("--project", type=Path, required=True, help="project file, made when missing")
     p.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -121,8 +184,8 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _add_export(commands: Any) -> None:
-    p = commands.add_parser("export", help="write a project's masklets to files")
-    p.add_argument("format", choices=["sav", "sav-val", "davis"])
+    p = commands.add_parser("export", help="write a project's masklets or pairs to files")
+    p.add_argument("format", choices=["sav", "sav-val", "davis", "saco", "veval"])
     p.add_argument("--project", type=Path, required=True, help="project file")
     p.add_argument("--out", type=Path, required=True, help="folder to write to")
     p.add_argument("--all", action="store_true", help="also masklets that are not accepted yet")

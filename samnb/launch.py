@@ -43,7 +43,7 @@ class Page:
 
 
 def write_notebook(
-    path: Path, project: Path, media: Sequence[Path], *, worker: str, model: str
+    path: Path, project: Path, media: Sequence[Path], *, worker: str, model: str | None = None
 ) -> Path:
     """Write the notebook that opens the studio; cells a user added are kept.
 
@@ -52,19 +52,57 @@ def write_notebook(
         project: the project file.
         media: files to add to the project.
         worker: who works.
-        model: name of the model.
+        model: name of the model; None for the project's own choice.
     """
-    from nbformat import NotebookNode, read, v4, write
-
+    tracker = "" if model is None else f", tracker={model!r}"
     lines = [
         "from samnb import Session, Studio",
         "",
-        f"session = Session.open({project.name!r}, worker={worker!r}, tracker={model!r})",
+        f"session = Session.open({project.name!r}, worker={worker!r}{tracker})",
         *(f"session.add_media({_near(m, path.parent)!r})" for m in media),
         "studio = Studio(session)",
         "studio",
     ]
-    cell: NotebookNode = v4.new_code_cell("\n".join(lines), id="studio")
+    return _write(path, project, "studio", lines)
+
+
+def write_desk_notebook(
+    path: Path,
+    project: Path,
+    *,
+    worker: str,
+    task: str,
+    model: str | None,
+    is_demo: bool = False,
+) -> Path:
+    """Write the notebook that opens a desk of the concept loop; cells a user added are kept.
+
+    Args:
+        path: where to write it.
+        project: the project file.
+        worker: who works; every reviewer has a notebook of his or her own.
+        task: "mv", "ev", "correct" or "confirm".
+        model: name of the model that clicks are given to; None for the project's own choice.
+        is_demo: the page says where the demo's masks come from.
+    """
+    tracker = "" if model is None else f", tracker={model!r}"
+    lines = [
+        "from samnb import Session",
+        *(["from samnb.widgets.concept_demo import NOTE"] if is_demo else []),
+        "from samnb.widgets.concept_desk import ConceptDesk",
+        "",
+        f"session = Session.open({project.name!r}, worker={worker!r}{tracker})",
+        f"desk = ConceptDesk(session, {task!r}{', note=NOTE' if is_demo else ''})",
+        "desk",
+    ]
+    return _write(path, project, "desk", lines)
+
+
+def _write(path: Path, project: Path, name: str, lines: Sequence[str]) -> Path:
+    """Write a notebook whose cell ``name`` holds these lines; other cells stay."""
+    from nbformat import NotebookNode, read, v4, write
+
+    cell: NotebookNode = v4.new_code_cell("\n".join(lines), id=name)
     title = v4.new_markdown_cell(
         f"# {project.stem}\n\nRun the cell below. Everything you do is saved in "
         f"`{project.name}` as you do it; running the cell again brings it back.",
@@ -72,7 +110,7 @@ def write_notebook(
     )
     if path.exists():
         notebook = read(path, as_version=4)
-        kept = [c for c in notebook.cells if c.get("id") not in ("studio", "title")]
+        kept = [c for c in notebook.cells if c.get("id") not in (name, "title")]
     else:
         notebook, kept = v4.new_notebook(), []
     notebook.cells = [title, cell, *kept]

@@ -2,8 +2,9 @@ import json
 
 import pytest
 
-from samnb import cli
+from samnb import cli, launch
 from samnb.engine.session import Session
+from samnb.types import LogError
 
 
 @pytest.fixture
@@ -52,6 +53,24 @@ def test_stats_as_json_is_one_object(capsys, project):
 def test_stats_as_text_prints_the_definitions(capsys, project):
     assert cli.main(["stats", "--project", str(project)]) == 0
     assert "time per frame" in capsys.readouterr().out
+
+
+def test_the_studio_opens_a_project_given_like_a_file(monkeypatch, project):
+    seen = {}
+
+    def stop(notebook, project, media, **settings):
+        seen.update(notebook=notebook, project=project, media=media, **settings)
+        raise LogError("enough seen")
+
+    monkeypatch.setattr(launch, "write_notebook", stop)
+    assert cli.main(["studio", str(project), "--worker", "bo"]) == 1
+    assert (seen["project"], seen["media"]) == (project, [])
+    assert seen["model"] is None and seen["worker"] == "bo"
+
+
+def test_the_studio_opens_one_project_at_a_time(capsys, project):
+    assert cli.main(["studio", str(project), "--project", str(project)]) == 1
+    assert "expected one project" in capsys.readouterr().err
 
 
 def test_the_studio_refuses_a_bad_file_before_it_starts_a_server(capsys, tmp_path):

@@ -19,6 +19,12 @@ def test_the_notebook_names_project_media_and_worker(tmp_path):
     compile(cell.source, "cell", "exec")
 
 
+def test_without_a_model_the_project_chooses(tmp_path):
+    path = write_notebook(tmp_path / "p.ipynb", tmp_path / "p.samnb", [], worker="ana")
+    (cell,) = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    assert "Session.open('p.samnb', worker='ana')\n" in cell.source
+
+
 def test_opening_again_keeps_the_user_s_own_cells(tmp_path):
     path = tmp_path / "p.ipynb"
     write_notebook(path, tmp_path / "p.samnb", [], worker="ana", model="mobile")

@@ -22,6 +22,7 @@ from samnb.engine.dataset import HELD_OUT_SHARE, Snapshot, labelled_clips, take_
 from samnb.engine.evaluation import EvalSettings, evaluate
 from samnb.engine.gate import Gate, Metrics, is_better
 from samnb.engine.lineage import promoted_file
+from samnb.engine.promotion import versions_folder
 from samnb.events import (
     ModelEvaluated,
     ModelKeptAside,
@@ -327,12 +328,12 @@ def models_folder(session: Session) -> Path:
         InputError: the project is a database without a place on disk.
     """
     url = session.log.url
-    if not url.startswith("sqlite:///"):
+    folder = versions_folder(url)
+    if folder is None:
         raise InputError(
             f"folder: expected one for the versions, since the project is at {url.split(':')[0]}"
         )
-    file = Path(url.removeprefix("sqlite:///"))
-    return file.with_name(f"{file.stem}.models")
+    return folder
 
 
 def use_promoted(

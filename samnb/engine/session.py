@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +19,7 @@ from samnb.engine.core import Clock, new_id
 from samnb.engine.drawing import Drawing
 from samnb.engine.flow import require_other_worker, require_step
 from samnb.engine.masklets import PropagationResult
+from samnb.engine.promotion import choose_model
 from samnb.engine.state import ItemState, ProjectState
 from samnb.engine.tracking import ModelSlot
 from samnb.events import Body, Judged, ProjectCreated, Reopened, Submitted
@@ -55,7 +56,7 @@ class Session(Drawing):
         target: str | Path,
         *,
         worker: str | Worker = "me",
-        tracker: Tracker | str = "mobile",
+        tracker: Tracker | str | None = None,
         annotation_fps: float = 6.0,
         round_limit: int = 5,
         clock: Clock = time.time,
@@ -67,7 +68,9 @@ class Session(Drawing):
         Args:
             target: path of the project file, or a database URL.
             worker: who acts; a plain name stands for a person.
-            tracker: a model or its name, see :func:`samnb.models.load_model`.
+            tracker: a model or its name, see :func:`samnb.models.load_model`. None takes the
+                version that the project promoted last, else ``mobile``; where that version
+                cannot be used there is a warning, and ``model_note`` says why.
             annotation_fps: frames to annotate per second, for a new project.
             round_limit: drop a masklet found unsatisfactory this often; 0 for never.
             clock: wall-clock time in seconds since the epoch.
@@ -81,11 +84,12 @@ class Session(Drawing):
             raise InputError(f"annotation_fps: expected a rate above 0, got {annotation_fps}")
         who = worker if isinstance(worker, Worker) else Worker(worker)
         name = str(target) if "://" in str(target) else Path(target).stem
+        log = Log(target)
         return cls(
-            Log(target),
+            log,
             worker=who,
             project=ProjectCreated(name, annotation_fps, round_limit),
-            model=ModelSlot(tracker),
+            model=ModelSlot(partial(choose_model, log) if tracker is None else tracker),
             clock=clock,
             ids=ids,
             cache=cache,

@@ -8,17 +8,20 @@ brush strokes and restarts need no word to the model when they happen.
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from samnb.engine.phases import Phase, phase_of
+from samnb.engine.promotion import DEFAULT_MODEL, ModelChoice, fall_back
 from samnb.engine.state import FrameState, ItemState
 from samnb.masks import rle as rle_ops
 from samnb.models.base import FramePrompts, FrameSource, Prediction, Tracker, TrackSession
 from samnb.models.maskonly import MaskOnlySession
-from samnb.types import Box, InputError, Item, MaskId, MaskPrompt, Point, Prompt, Rle
+from samnb.types import Box, InputError, Item, MaskId, MaskPrompt, ModelError, Point, Prompt, Rle
 
 
 def to_frame_prompts(prompts: Iterable[Prompt], mask_of: Callable[[MaskId], Rle]) -> FramePrompts:
@@ -56,11 +59,29 @@ def prompts_for_model(item: Item, frame: FrameState) -> tuple[Prompt, ...]:
 
 
 class ModelSlot:
-    """A model, or the name of one that is loaded once, when it is first needed."""
+    """A model that is loaded once, when it is first needed.
 
-    def __init__(self, tracker: Tracker | str) -> None:
-        self._tracker = tracker
-        self._lock = threading.Lock()
+    Args:
+        tracker: the model, its name, or what chooses one when it is needed.
+    """
+
+    def __init__(self, tracker: Tracker | str | Callable[[], ModelChoice]) -> None:
+        self._choose: Callable[[], ModelChoice] | None = None
+        self._tracker: Tracker | str | None = None
+        if isinstance(tracker, str) or not callable(tracker):
+            self._tracker = tracker
+        else:
+            self._choose = tracker
+        self._choice: ModelChoice | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def note(self) -> str:
+        """What there is to say about the choice; empty where nothing was chosen here."""
+        with self._lock:
+            if self._choice is None and self._choose is not None:
+                self._take(self._choose())
+            return self._choice.note if self._choice else ""
 
     def get(self) -> Tracker:
         """Return the model.
@@ -69,12 +90,30 @@ class ModelSlot:
             ModelError: it cannot be loaded.
         """
         with self._lock:
-            tracker = self._tracker
-            if isinstance(tracker, str):
-                from samnb.models.registry import load_model
+            if self._tracker is None or isinstance(self._tracker, str):
+                self._tracker = self._load(self._tracker)
+            return self._tracker
 
-                tracker = self._tracker = load_model(tracker)
-            return tracker
+    def _load(self, name: str | None) -> Tracker:
+        from samnb.models.registry import load_model
+
+        if name is not None:
+            return load_model(name)
+        _ = self.note  # chooses, where nobody has asked yet
+        choice = self._choice or ModelChoice(DEFAULT_MODEL)
+        if choice.is_fallback or choice.name == DEFAULT_MODEL:
+            return load_model(choice.name)
+        try:
+            return load_model(choice.name)
+        except ModelError as error:
+            remedy = "open the project with tracker= that model and call use_promoted(session)"
+            self._take(fall_back(Path(choice.name).stem, f"but cannot load it ({error})", remedy))
+            return load_model(DEFAULT_MODEL)
+
+    def _take(self, choice: ModelChoice) -> None:
+        self._choice = choice
+        if choice.is_fallback:
+            warnings.warn(choice.note, stacklevel=2)
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from samnb.engine.state import ItemState
 from samnb.types import SamnbError, Worker
 from samnb.widgets import intents as wants
 from samnb.widgets.attendance import Attendance, last_seen
+from samnb.widgets.concept_drafts import is_draft
 from samnb.widgets.edits import Edits
 from samnb.widgets.intents import Gesture, Intent, Tool, View
 from samnb.widgets.jobs import Later, RunnerFactory, Thread, Work, after
@@ -342,6 +343,8 @@ class Controller:
 
     def _restore(self) -> None:
         self.open_media(*last_seen(self.session.state, self.session.worker.id))
+        if self.session.model_note:
+            self._banner = Banner(self.session.model_note)
         self.refresh()
 
     def _log_grew(self) -> None:
@@ -373,7 +376,8 @@ class Controller:
     def _items(self) -> tuple[ItemState, ...]:
         if self.media_id is None:
             return ()
-        items = self.session.state.items_of(self.media_id)
+        every = self.session.state.items_of(self.media_id)
+        items = tuple(s for s in every if not is_draft(s.item))
         if self.view.desk is Desk.VERIFY:
             return tuple(s for s in items if s.item.id == self._reviewing.item_id)
         return items
