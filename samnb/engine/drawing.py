@@ -82,6 +82,12 @@ class Drawing(Core):
         """
         return self._model.get()
 
+    @property
+    def model_note(self) -> str:
+        """Which model the project chose and why, in one sentence; empty when the caller
+        chose it, or there was no choice."""
+        return self._model.note
+
     @contextmanager
     def model(self, media_id: str) -> Iterator[Tracking]:
         """Hold the model with ``media_id`` open, alone, for as long as the block runs.
@@ -175,6 +181,7 @@ class Drawing(Core):
         prompts: Sequence[Prompt],
         *,
         clicks: int | None = None,
+        is_alone: bool = False,
     ) -> FrameState | None:
         """Set all prompts of an object on a frame and commit the model's answer.
 
@@ -188,6 +195,9 @@ class Drawing(Core):
             prompts: all prompts that hold on this frame from now on.
             clicks: how many of them the worker made by hand in this gesture, when a
                 machine placed others; None counts what is new or gone.
+            is_alone: in Phase 3, start the frame afresh: predict from its own pixels as in
+                Phase 2, and hand the tracker the mask. For frames where what the model
+                remembers misleads it and no click helps. Only the mask is kept as prompt.
 
         Returns:
             the frame's new state.
@@ -199,7 +209,9 @@ class Drawing(Core):
         if not prompts:
             return self.clear_frame(item_id, frame_idx)
         self._check_frame(item_id, frame_idx)
-        edit, rle = masklets.predict(self, item_id, frame_idx, tuple(prompts))
+        edit, rle = masklets.predict(
+            self, item_id, frame_idx, tuple(prompts), is_alone=is_alone
+        )
         if clicks is not None:
             edit = replace(edit, clicks=clicks)
         return self._edit(edit, rle)

@@ -87,25 +87,54 @@ class Hand:
         is_own = frame is not None and frame.is_edited
         prompts: tuple[Prompt, ...] = frame.prompts if frame is not None else ()
         pred = nothing if held is None else held
+        by_machine: tuple[Prompt, ...] = ()
         if self._phase.is_from_scratch and not is_own:
             by_machine, pred = self._reproduce(frame_idx, pred, nothing)
             prompts = by_machine
-        else:
-            by_machine = ()
+        pred, _ = self._click_on(frame_idx, gt, pred, prompts, by_machine)
+        may_redraw = self._habits.starts_afresh and self._phase.has_memory and held is not None
+        if may_redraw and gt.any() and iou(pred, gt) < self._habits.satisfied_iou:
+            pred = self._click_afresh(frame_idx, gt, pred)
+        return pred
+
+    def _click_afresh(self, frame_idx: int, gt: BoolMask, pred: BoolMask) -> BoolMask:
+        """Make the mask from the frame alone; take that back where it came out worse."""
+        nothing = np.zeros_like(gt)
+        found, n_clicks = self._click_on(frame_idx, gt, nothing, (), (), is_alone=True)
+        if iou(found, gt) >= iou(pred, gt):
+            return found
+        for _ in range(n_clicks):
+            self._undo(frame_idx)
+        return pred
+
+    def _click_on(
+        self,
+        frame_idx: int,
+        gt: BoolMask,
+        pred: BoolMask,
+        prompts: tuple[Prompt, ...],
+        by_machine: tuple[Prompt, ...],
+        *,
+        is_alone: bool = False,
+    ) -> tuple[BoolMask, int]:
+        """Add clicks to ``prompts``, which gave ``pred``, until satisfied or hopeless;
+        return the best mask and how many clicks were kept for it."""
+        nothing = np.zeros_like(gt)
         scores: list[float] = []
         for n in range(self._habits.max_clicks):
             score = iou(pred, gt)
-            if score >= self._habits.satisfied_iou or not (pred ^ gt).any():
-                break
-            if self._is_hopeless(scores):
+            is_done = score >= self._habits.satisfied_iou or not (pred ^ gt).any()
+            if is_done or self._is_hopeless(scores):
                 break
             is_lost = n == 0 and gt.any() and score < self._habits.object_first_iou
             point = self._aim(gt, None if is_lost else pred, prompts)
             self._tired.spend(self._habits.times.click_s)
             # What the machine placed goes into the log with the first click by hand.
-            clicks = 1 if by_machine and n == 0 else None
+            clicks = 1 if is_alone or (by_machine and n == 0) else None
             prompts = (*prompts, point)
-            self._session.set_prompts(self._item_id, frame_idx, prompts, clicks=clicks)
+            self._session.set_prompts(
+                self._item_id, frame_idx, prompts, clicks=clicks, is_alone=is_alone
+            )
             answer = self.mask(frame_idx)
             pred = nothing if answer is None else answer
             scores.append(iou(pred, gt))
@@ -119,16 +148,22 @@ class Hand:
         best_before = max(scores[:-patience])
         return max(scores[-patience:]) < best_before + self._habits.least_gain
 
-    def _take_back(self, frame_idx: int, scores: list[float], pred: BoolMask) -> BoolMask:
-        """Undo the gestures since the best one; return the mask there is then."""
+    def _take_back(
+        self, frame_idx: int, scores: list[float], pred: BoolMask
+    ) -> tuple[BoolMask, int]:
+        """Undo the gestures since the best one; return the mask there is then, and how
+        many gestures are left of those scored."""
         if self._habits.patience is None or not scores:
-            return pred
+            return pred, len(scores)
         surplus = len(scores) - 1 - scores.index(max(scores))
         for _ in range(surplus):
-            self._tired.spend(self._habits.times.undo_s)
-            self._session.undo(self._item_id, frame_idx)
+            self._undo(frame_idx)
         found = self.mask(frame_idx) if surplus else pred
-        return np.zeros_like(pred) if found is None else found
+        return np.zeros_like(pred) if found is None else found, len(scores) - surplus
+
+    def _undo(self, frame_idx: int) -> None:
+        self._tired.spend(self._habits.times.undo_s)
+        self._session.undo(self._item_id, frame_idx)
 
     def _aim(self, gt: BoolMask, pred: BoolMask | None, prompts: tuple[Prompt, ...]) -> Point:
         x, y, label = mask_ops.error_centre(gt, pred)

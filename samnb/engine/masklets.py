@@ -67,9 +67,17 @@ def count_clicks(before: Sequence[Prompt], after: Sequence[Prompt]) -> int:
 
 
 def predict(
-    session: Drawing, item_id: str, frame_idx: int, prompts: tuple[Prompt, ...]
+    session: Drawing,
+    item_id: str,
+    frame_idx: int,
+    prompts: tuple[Prompt, ...],
+    *,
+    is_alone: bool = False,
 ) -> tuple[FrameEdited, Rle]:
-    """Ask the model for the mask that ``prompts`` give on a frame; commits nothing."""
+    """Ask the model for the mask that ``prompts`` give on a frame; commits nothing.
+
+    With ``is_alone`` the frame's own pixels decide in every phase, see ``set_prompts``.
+    """
     state = session.item(item_id)
     media_id = state.item.media_id
     position_of = {idx: at for at, idx in enumerate(session.annotation_frames(media_id))}
@@ -89,18 +97,20 @@ def predict(
             )
             return edit, rle
         key = (state.item.obj_id, position_of[frame_idx])
-        if phase.has_memory:
+        if phase.has_memory and not is_alone:
             tracking.sync(media_id, [state], position_of, but=key)
             answer = tracking.give(media_id, key, prompts, phase)
         else:
             probe = to_frame_prompts(prompts, session.mask)
             answer = tracking.open_track(media_id).segment(position_of[frame_idx], probe)
     rle = rle_ops.encode(answer.mask)
+    # The memory would give the same clicks another mask, so it is told the mask.
+    is_drawn = is_alone and phase.has_memory
     edit = FrameEdited(
         item_id,
         frame_idx,
         tool,
-        prompts,
+        (MaskPrompt(rle.id),) if is_drawn else prompts,
         rle.id,
         model=name,
         clicks=clicks,

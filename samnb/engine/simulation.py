@@ -126,6 +126,8 @@ class Habits:
         object_first_iou: a frame below this IoU gets its first click on the object itself,
             since the mask is on something else; 0 clicks the larger error always, as the
             paper does.
+        starts_afresh: in Phase 3, where clicks did not satisfy, clicks the frame again from
+            nothing, on its own pixels, and hands the tracker the mask.
         brush_phases: phases in which strokes follow when the clicks did not satisfy.
         max_strokes: strokes per frame at most.
         marks_absent: says "absent" where the object is not in the picture; otherwise the
@@ -148,6 +150,7 @@ class Habits:
     patience: int | None = None
     least_gain: float = 0.02
     object_first_iou: float = 0.0
+    starts_afresh: bool = False
     brush_phases: frozenset[int] = frozenset()
     max_strokes: int = 10
     marks_absent: bool = False
@@ -189,13 +192,15 @@ CAREFUL: Final = Habits(
     satisfied_iou=0.85,
     patience=2,
     object_first_iou=0.5,
+    starts_afresh=True,
     brush_phases=frozenset({1, 2, 3}),
     marks_absent=True,
 )
 """What all phases of the controlled comparison are held to: click until IoU 0.85 with the
-truth, at most 8 clicks; where two clicks in a row do not help, take them back and paint.
-The paper tells neither a target nor what its annotators did where clicks did not help; it
-names the brush for Phases 1 and 2 and other prompts than clicks for Phase 3."""
+truth, at most 8 clicks; where two clicks in a row do not help, take them back, in Phase 3
+make the mask as in Phase 2, and paint last. The paper tells neither a target nor what its
+annotators did where clicks did not help; it names the brush for Phases 1 and 2, and masks
+beside clicks as prompts of Phase 3."""
 
 
 class Tiredness:

@@ -1,4 +1,5 @@
 import itertools
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from samnb.engine.simulation import (
     TimeModel,
 )
 from samnb.engine.workers import SimulatedAnnotator, SimulatedVerifier, Strictness, simulated
-from samnb.events import FrameEdited, Looked, PropagationStarted, encode
+from samnb.events import FrameEdited, Looked, PropagationStarted, Undone, encode
 from samnb.masks import ops as mask_ops
 from samnb.masks import rle as rle_ops
 from samnb.store.db import Log
@@ -175,6 +176,54 @@ def test_the_brush_finishes_what_clicks_did_not(project, truth):
     )
     worker.annotate(session, item.id)
     assert max(ious(session, item, truth)) < 0.85
+
+class Stubborn(ColourTracker):
+    """Clicks on what is remembered never help; a frame alone is answered well."""
+
+    def open(self, frames):
+        session = super().open(frames)
+        plain = session.set_prompts
+
+        def set_prompts(obj_id, position, prompts):
+            answer = plain(obj_id, position, prompts)
+            if prompts.mask is None and position > 0:
+                return session._answer(np.roll(answer.mask, 12, 1))
+            return answer
+
+        session.set_prompts = set_prompts
+        return session
+
+
+def test_clicks_that_do_not_help_are_given_up_taken_back_and_counted(project, truth):
+    habits = replace(CAREFUL, starts_afresh=False, brush_phases=frozenset())
+    session, item, worker = project(habits, tracker=Stubborn(drift=1.0))
+    worker.annotate(session, item.id)
+    by_frame = Counter(e.frame_idx for e in edits(session))
+    wrong = [n for frame_idx, n in by_frame.items() if frame_idx > 0]
+    assert wrong and set(wrong) == {CAREFUL.patience + 1}
+    frames = session.item(item.id).frames
+    assert all(len(frames[i].prompts) == 1 for i in by_frame if i > 0), "the best was the first"
+    undone = [e for e in session.log.read() if isinstance(e.body, Undone)]
+    assert len(undone) == CAREFUL.patience * len(wrong)
+    (row,) = stats.masklets(session.log.read()).to_dict("records")
+    assert row["clicks"] == len(edits(session))
+
+
+def test_phase_3_starts_a_frame_afresh_where_the_memory_misleads(project, truth):
+    habits = replace(CAREFUL, brush_phases=frozenset())
+    session, item, worker = project(habits, tracker=Stubborn(drift=1.0))
+    worker.annotate(session, item.id)
+    assert min(ious(session, item, truth)) >= 0.75
+    afresh = [e for e in edits(session) if isinstance(e.prompts[0], MaskPrompt)]
+    assert afresh and all(e.frame_idx > 0 and e.clicks == 1 for e in afresh)
+
+
+def test_the_paper_s_annotators_click_on_whether_it_helps_or_not(project):
+    session, item, worker = project(ONLINE, tracker=Stubborn(drift=1.0))
+    worker.annotate(session, item.id)
+    by_frame = Counter(e.frame_idx for e in edits(session) if e.frame_idx > 0)
+    assert by_frame and set(by_frame.values()) == {3}
+    assert not [e for e in session.log.read() if isinstance(e.body, Undone)]
 
 
 def test_the_reproducing_baseline_counts_only_clicks_by_hand(project, truth):
