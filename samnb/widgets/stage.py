@@ -55,6 +55,7 @@ class StageSnapshot:
         tool: what the surface previews, see :class:`~samnb.widgets.intents.Tool`.
         radius: brush radius in media pixels.
         ratio: screen pixels per window pixel.
+        ahead: pictures that will be wanted next; the browser gets them now.
     """
 
     camera: Camera | None = None
@@ -69,6 +70,7 @@ class StageSnapshot:
     radius: float = 12.0
     is_busy: bool = False
     ratio: float = 1.0
+    ahead: tuple[Picture, ...] = ()
 
 
 def to_gesture(event: StrokeMade, camera: Camera) -> Clicked | DraggedOver | None:
@@ -88,17 +90,24 @@ class Stage:
     Args:
         page: the page thread, where everything is drawn.
         on_event: takes every surface event, on whatever thread it arrives.
+        keys: chords to take, and those of them that fire again while held down; None for
+            the studio's.
     """
 
-    def __init__(self, page: Runner, on_event: Callable[[SurfaceEvent], None]) -> None:
+    def __init__(
+        self,
+        page: Runner,
+        on_event: Callable[[SurfaceEvent], None],
+        keys: tuple[list[str], list[str]] | None = None,
+    ) -> None:
         self._page, self._on_event, self._is_open = page, on_event, False
         self._snapshot = StageSnapshot()
         self._images = ImagePool()
-        keys, repeats = all_keys()
+        chords, repeats = keys or all_keys()
         self.canvas = MultiCanvas(3, width=640, height=360)
         self.canvas.layout = ipywidgets.Layout(width="100%", height="360px")
         self.surface = Surface(
-            self._listen, has_keys=True, chords=keys, repeats=repeats, tool="none"
+            self._listen, has_keys=True, chords=chords, repeats=repeats, tool="none"
         )
         self.note = ipywidgets.HTML().add_class("samnb-note")
         self.badge = ipywidgets.HTML().add_class("samnb-badge")
@@ -148,6 +157,8 @@ class Stage:
         if is_moved and now.camera is not None:
             self._resize(now.camera.window_wh, now.ratio)
         frames, masks, marks = (self.canvas[i] for i in range(3))
+        for picture in now.ahead:
+            self._images.get(picture)
         tiles = [(self._images.get(tile.picture), tile.xyxy) for tile in now.tiles]
         layers = [(self._images.get(mask.picture), mask.opacity) for mask in now.masks]
         with held():
@@ -165,7 +176,8 @@ class Stage:
             if (
                 is_moved
                 or before is None
-                or replace(before, tiles=(), masks=()) != replace(now, tiles=(), masks=())
+                or replace(before, tiles=(), masks=(), ahead=())
+                != replace(now, tiles=(), masks=(), ahead=())
             ):
                 _draw_prompts(marks, now)
         self.surface.tick += 1
