@@ -130,6 +130,15 @@ NEAR_COLOURS: Final = MappingProxyType(
     }
 )
 """Colours that are taken for one another most easily, nearest first."""
+SHADES: Final = frozenset(
+    frozenset(pair)
+    for pair in (
+        ("gray", "silver"), ("yellow", "gold"), ("beige", "tan"), ("brown", "tan"),
+        ("blue", "navy"), ("blue", "turquoise"), ("green", "turquoise"), ("red", "maroon"),
+        ("white", "beige"),
+    )
+)  # fmt: skip
+"""Colours that are true of one thing at once, so that one is no negative of the other."""
 PATTERNS: Final = (
     "striped", "spotted", "checkered", "dotted", "plaid", "floral", "plain", "polka-dot",
 )  # fmt: skip

@@ -19,6 +19,7 @@ from samnb.language.lexicon import (
     MATERIALS,
     NEAR_COLOURS,
     PATTERNS,
+    SHADES,
     SHAPES,
     SPELLINGS,
     STATES,
@@ -115,7 +116,8 @@ class AttributeSwap:
         for family in self._families:
             if word in family:
                 near = [c for c in NEAR_COLOURS.get(word, ()) if c in family]
-                found |= dict.fromkeys((*near, *(o for o in family if o != word)))
+                others = (o for o in (*near, *family) if o != word)
+                found |= dict.fromkeys(o for o in others if frozenset((o, word)) not in SHADES)
         return list(found)
 
 

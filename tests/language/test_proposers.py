@@ -48,7 +48,7 @@ def test_relations_can_be_chosen_and_modifiers_kept():
     ("phrase", "first"),
     [
         ("a pink rose", ("red rose", "purple rose")),
-        ("grey cat", ("silver cat", "white cat")),
+        ("grey cat", ("white cat", "black cat")),
         ("striped red cup", ("spotted red cup", "striped orange cup")),
         ("wooden chair", ("metal chair", "plastic chair")),
         ("open umbrella", ("closed umbrella",)),
@@ -56,6 +56,18 @@ def test_relations_can_be_chosen_and_modifiers_kept():
 )
 def test_an_attribute_is_swapped_for_the_likest_first(phrase, first):
     assert AttributeSwap().propose(phrase)[: len(first)] == first
+
+
+def test_shades_of_one_colour_are_no_negatives():
+    found = AttributeSwap().propose("blue hat")
+    assert "purple hat" in found
+    assert not {"navy hat", "turquoise hat"} & set(found)
+
+
+def test_a_role_is_not_set_against_an_age():
+    found = OntologyProposer(TREE).propose("police officer")
+    assert "firefighter" in found
+    assert not {"man", "woman", "adult", "child", "person"} & set(found)
 
 
 def test_joined_colours_and_the_noun_itself_are_left_alone():
