@@ -23,9 +23,9 @@ from sam2.modeling.memory_encoder import CXBlock, Fuser, MaskDownSampler, Memory
 from sam2.modeling.position_encoding import PositionEmbeddingSine
 from sam2.modeling.sam.transformer import RoPEAttention
 from sam2.modeling.sam2_base import SAM2Base
-from sam2.sam2_video_predictor import SAM2VideoPredictor
 from torch import nn
 
+from samnb.models.secondlook import MobileSam2, MobileSam2VideoPredictor
 from samnb.models.tinyvit import EMBED_DIM, TinyVitTrunk
 
 FAST_SIZE = 256
@@ -114,7 +114,7 @@ def build_architecture(
     """
     if image_size < 64 or image_size % 32:
         raise ValueError(f"image_size: expected a multiple of 32, at least 64, got {image_size}")
-    classes: dict[str, type[SAM2Base]] = {"video": SAM2VideoPredictor, "base": SAM2Base}
+    classes: dict[str, type[SAM2Base]] = {"video": MobileSam2VideoPredictor, "base": MobileSam2}
     if predictor not in classes:
         raise ValueError(f"predictor: expected one of {sorted(classes)}, got {predictor!r}")
     grid = image_size // _STRIDE

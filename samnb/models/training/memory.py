@@ -339,21 +339,31 @@ class _Tally:
         self.presence.append(
             F.binary_cross_entropy_with_logits(out.score[:, 0], there.float(), weight)
         )
+        self._add_masks(out.logits, out.ious, truth, there)
+        if out.again is not None and out.seen is not None:
+            self._add_masks(out.again[0], out.again[1][:, None], truth, there & out.seen)
+        if tracked:
+            seen = (out.score.detach() > 0)[:, 0]
+            guess = F.interpolate(out.chosen.detach(), truth.shape[-2:], mode="bilinear")[:, 0] > 0
+            iou = mask_iou(guess, truth)
+            self.j.append(float(torch.where(there, iou * seen, (~seen).float()).mean()))
+
+    def _add_masks(
+        self, logits: torch.Tensor, ious: torch.Tensor, truth: torch.Tensor, counted: torch.Tensor
+    ) -> None:
+        """Count candidates (B, M, h, w) and the qualities (B, M) predicted for them."""
+        if not counted.any():
+            return
         # Twice the resolution of the logits: edges inside a cell count.
-        fine = F.interpolate(out.logits, scale_factor=2, mode="bilinear")
+        fine = F.interpolate(logits, scale_factor=2, mode="bilinear")
         target = F.adaptive_avg_pool2d(truth[:, None].float(), (fine.shape[-2], fine.shape[-1]))
         with torch.no_grad():
             actual = mask_iou(fine > 0, (target > 0.5).expand(-1, fine.shape[1], -1, -1))
-        if there.any():
-            losses = mask_loss(fine, target.expand_as(fine))[there]
-            # Of several candidates only the closest is asked to be right.
-            best = losses.detach().argmin(1)
-            self.mask.append(losses.gather(1, best[:, None]).mean())
-            self.iou.append((out.ious - actual)[there].abs().mean())
-        if tracked:
-            seen = (out.score.detach() > 0)[:, 0]
-            j = torch.where(there, actual[:, 0] * seen, (~seen).float())
-            self.j.append(float(j.mean()))
+        losses = mask_loss(fine, target.expand_as(fine))[counted]
+        # Of several candidates only the closest is asked to be right.
+        best = losses.detach().argmin(1)
+        self.mask.append(losses.gather(1, best[:, None]).mean())
+        self.iou.append((ious - actual)[counted].abs().mean())
 
     def means(self) -> dict[str, torch.Tensor]:
         """Mean of each loss over the counted frames."""

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from samnb.models.secondlook import look_again
 from samnb.models.training.clips import Clip
 from samnb.models.training.cutouts import PIXEL_MEAN, PIXEL_STD
 
@@ -45,6 +46,8 @@ class StepOutput:
         chosen: (B, 1, h, w) logits of the best candidate, pushed far down where gone.
         score: (B, 1) presence logits.
         entry: what the memory bank keeps of the frame.
+        again: (B, 1, h, w) logits of the second look and (B,) predicted quality, for the objects
+            `seen` (B,) bool; None where a prompt spoke.
     """
 
     logits: torch.Tensor
@@ -52,6 +55,8 @@ class StepOutput:
     chosen: torch.Tensor
     score: torch.Tensor
     entry: dict[str, Any]
+    again: tuple[torch.Tensor, torch.Tensor] | None = None
+    seen: torch.Tensor | None = None
 
 
 def normalise(frames: np.ndarray[Any, np.dtype[np.uint8]]) -> torch.Tensor:
@@ -153,6 +158,13 @@ class ObjectBatch:
             )
             single = points is not None and points[1].shape[1] == 1
             result = _heads(model, fused, maps[:2], points, feedback, multimask=first and single)
+            if points is None:
+                plain = maps[-1] + model.no_mem_embed.reshape(1, -1, 1, 1)
+                found = result.score[:, 0] > 0
+                masks, quality, result.seen = look_again(
+                    model, plain, maps[:2], result.chosen, found
+                )
+                result.chosen, result.again = masks, (masks, quality)
         if remember:
             self.remember(t, result, maps[-1])
         return result
