@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from samnb.engine.flow import require_step
-from samnb.engine.phases import phase_of, require_tool, require_tracker
+from samnb.engine.phases import phase_of, require_start, require_tool, require_tracker
 from samnb.engine.state import ItemState, ProjectState
 from samnb.engine.tracking import to_frame_prompts
 from samnb.events import (
@@ -86,6 +86,7 @@ def predict(
     phase = phase_of(state.item)
     tool = "box" if any(isinstance(p, Box) for p in prompts) else "points"
     require_tool(state.item, tool)
+    require_start(state.item, prompts)
     with session.model(media_id) as tracking:
         name = tracking.tracker.name
         if isinstance(prompts[0], MaskPrompt):

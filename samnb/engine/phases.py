@@ -10,12 +10,12 @@ Facts from the SAM 2 paper, section 5.1 and its appendix on the annotation phase
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from samnb.engine.flow import label
-from samnb.types import FlowError, Item
+from samnb.types import FlowError, Item, Point, Prompt
 
 TOUCH_UP_IN_PHASE_2: Final = False
 """Whether a stroke in Phase 2 may start from the tracker's mask. The paper says "from
@@ -81,6 +81,30 @@ def require_tool(item: Item, tool: str) -> None:
     phase = phase_of(item)
     if tool not in phase.tools:
         raise FlowError(f"{label(item)} is annotated in {phase.name}, which has no {tool}")
+
+
+def why_no_start(phase: Phase, prompts: Sequence[Prompt]) -> str:
+    """Say why prompts cannot make a mask from nothing where the phase wants that; empty
+    where they can, or where the phase refines what is there.
+
+    What is not the object is meant against the tracker's mask, and the tracker of these
+    phases takes no points.
+    """
+    is_start = any(not isinstance(p, Point) or p.label == 1 for p in prompts)
+    if is_start or not prompts or not phase.is_from_scratch:
+        return ""
+    return f"{phase.name} makes a frame's mask from scratch: begin with a click on the object"
+
+
+def require_start(item: Item, prompts: Sequence[Prompt]) -> None:
+    """Refuse prompts that say only what is not the object, where a phase starts from scratch.
+
+    Raises:
+        FlowError: the phase forbids it.
+    """
+    why_not = why_no_start(phase_of(item), prompts)
+    if why_not:
+        raise FlowError(why_not)
 
 
 def require_tracker(item: Item) -> None:

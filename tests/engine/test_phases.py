@@ -47,6 +47,43 @@ def test_phase_2_redraws_a_tracked_frame_from_scratch(session, media, item_in):
     assert mask[3, 3] and mask[3, 20], "once begun, the new mask is built up"
 
 
+@pytest.mark.parametrize("phase", [1, 2])
+def test_a_mask_from_scratch_begins_with_the_object_not_with_what_is_too_much(
+    session, media, item_in, phase
+):
+    item = item_in(phase)
+    session.set_prompts(item.id, 0, CLICK)
+    n_events = len(session.log.read())
+    with pytest.raises(FlowError, match=rf"Phase {phase}.*begin with a click on the object"):
+        session.set_prompts(item.id, 2, (Point(3, 3, 0),))
+    assert len(session.log.read()) == n_events
+    assert session.set_prompts(item.id, 2, (*CLICK, Point(3, 3, 0))).is_edited
+
+
+def test_phase_3_takes_a_click_on_what_is_too_much(session, media, item_in):
+    item = item_in(3)
+    session.set_prompts(item.id, 0, CLICK)
+    session.propagate(media.id)
+    assert session.set_prompts(item.id, 2, (Point(3, 3, 0),)).is_edited
+
+
+def test_phase_3_can_start_a_frame_afresh_and_gives_the_tracker_the_mask(
+    session, media, item_in, tracker
+):
+    item = item_in(3)
+    session.set_prompts(item.id, 0, CLICK)
+    session.propagate(media.id)
+    n_calls = len(tracker.calls)
+    frame = session.set_prompts(item.id, 2, (Point(20, 6),), clicks=1, is_alone=True)
+    assert len(tracker.calls) == n_calls, "the memory was not asked"
+    assert [type(p).__name__ for p in frame.prompts] == ["MaskPrompt"]
+    mask = rle_ops.decode(session.mask(frame.mask_id))
+    assert mask[6, 20] and not mask[10, 12]
+    session.propagate(media.id)
+    given = session._tracking.open_track(media.id).prompts[item.obj_id, 2]
+    assert np.array_equal(given.mask, mask)
+
+
 def test_phase_3_brushes_on_the_tracked_mask(session, media, item_in):
     item = item_in(3)
     session.set_prompts(item.id, 0, CLICK)

@@ -56,6 +56,21 @@ def test_a_first_click_obeys_the_phase_that_the_new_object_will_have(monkeypatch
     assert refuse(first, replace(view, new_phase=3), []) is None
 
 
+@pytest.mark.parametrize("phase", [1, 2, 3])
+def test_where_masks_are_made_from_scratch_a_click_on_what_is_too_much_is_no_beginning(phase):
+    negative = wants.SetPrompts("a", 0, (Point(1, 1, 0),))
+    both = wants.SetPrompts("a", 0, (Point(1, 1, 0), Point(2, 2)))
+    refusal = refuse(negative, VIEW, [item(phase=phase)])
+    if phase == 3:
+        assert refusal is None
+    else:
+        assert "from scratch: begin with a click on the object" in refusal.text
+    assert refuse(both, VIEW, [item(phase=phase)]) is None
+    first = replace(negative, item_id=None)
+    view = replace(VIEW, item_id=None, new_phase=phase)
+    assert (refuse(first, view, []) is None) is (phase == 3)
+
+
 @pytest.mark.parametrize("tool", EDITS)
 @pytest.mark.parametrize("step", [Step.VERIFY, Step.ACCEPTED, Step.REJECTED])
 def test_what_was_handed_in_can_only_be_reopened(tool, step):
