@@ -127,24 +127,37 @@ def add_pairs(
         raise InputError("phrases: expected noun phrases, got an empty one")
     ids = {phrase: loop.session.new_id() for phrase in wanted}
 
-    def make(state: ConceptState) -> list[Body]:
-        known = {p.phrase: p for p in state.pairs_of(media_id)}
-        first = 1 + max((p.item.obj_id for p in known.values()), default=0)
-        fresh = [phrase for phrase in wanted if phrase not in known]
-        return [
-            PairAdded(
-                Item(ids[phrase], media_id, first + n, phrase=phrase, source=origin.value),
-                origin,
-                parent_phrase,
-                source,
-                is_held_out,
-            )
-            for n, phrase in enumerate(fresh)
-        ]
-
-    loop.commit(make)
+    loop.commit(
+        lambda state: pair_bodies(state, media_id, ids, origin, parent_phrase, source, is_held_out)
+    )
     found = {p.phrase: p for p in loop.state.pairs_of(media_id)}
     return tuple(found[phrase] for phrase in wanted)
+
+
+def pair_bodies(
+    state: ConceptState,
+    media_id: str,
+    ids: Mapping[str, str],
+    origin: PairOrigin,
+    parent_phrase: str,
+    source: str,
+    is_held_out: bool,
+) -> list[Body]:
+    """The events that add pairs, given as ids by phrase; phrases that are asked already
+    are left out."""
+    known = {p.phrase: p for p in state.pairs_of(media_id)}
+    first = 1 + max((p.item.obj_id for p in known.values()), default=0)
+    fresh = [phrase for phrase in ids if phrase not in known]
+    return [
+        PairAdded(
+            Item(ids[phrase], media_id, first + n, phrase=phrase, source=origin.value),
+            origin,
+            parent_phrase,
+            source,
+            is_held_out,
+        )
+        for n, phrase in enumerate(fresh)
+    ]
 
 
 # -- taking work and answering -----------------------------------------------------

@@ -9,7 +9,7 @@ from samnb.engine.concepts.state import PairState
 from samnb.engine.concepts.world import ConceptTruth, encoded
 from samnb.events.concepts import ConceptMask, ConceptStep
 from samnb.metrics.cgf1 import CgScore, count_pair, mask_ious, total
-from samnb.types import InputError, Rle
+from samnb.types import Rle
 
 if TYPE_CHECKING:
     from samnb.engine.concepts.session import ConceptSession
@@ -28,11 +28,8 @@ def score_pairs(
         loop: the project.
         truth: what every phrase names.
         pairs: which; None for all that are decided. A dropped pair counts as one for
-            which nothing was found.
+            which nothing was found, and a phrase that the truth does not know for nothing.
         masks_of: what to score; None takes the decided masks.
-
-    Raises:
-        InputError: the truth does not know a medium, or nothing to score.
     """
     masks_of = masks_of or decided_masks
     rows = list(loop.state.pairs.values() if pairs is None else pairs)
@@ -43,7 +40,7 @@ def score_pairs(
         media = loop.session.media(pair.item.media_id)
         true = truth.find(media, pair.phrase)
         if true is None:
-            raise InputError(f"truth: expected one that knows {media.name}, got none")
+            continue
         runs: dict[str, Rle] = dict(loop.session.masks(m.mask_id for m in masks_of(pair)))
         predicted = [runs[m.mask_id] for m in masks_of(pair)]
         counts.append(count_pair(mask_ious(predicted, encoded(true))))

@@ -26,13 +26,16 @@ from samnb.events.concepts import ConceptTask
 from samnb.masks import ops as mask_ops
 from samnb.metrics.cgf1 import Matrix, match_scores
 from samnb.models.base import BoolMask
-from samnb.types import EvAnswer, FlowError, InputError, MvAnswer
+from samnb.types import EvAnswer, InputError, MvAnswer
 
 MV_ACCURACY: Final = 0.75
 """Accuracy of a human MV answer against the majority of the others (SAM 3 paper, table 23,
 average over seven domains)."""
 EV_ACCURACY: Final = 0.818
 """The same for EV (same table)."""
+
+UNKNOWN: Final = "unsure what it means"
+"""The reason that a simulated reviewer gives for a phrase that the truth does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +126,14 @@ class SimulatedReviewer:
         return done
 
     def answer(self, loop: ConceptSession, work: Work) -> None:
-        """Let the time pass that a task takes and answer it.
-
-        Raises:
-            FlowError: the truth does not know the medium.
-        """
+        """Let the time pass that a task takes and answer it; a phrase that the truth does
+        not know is rejected as not maskable."""
         media = loop.session.media(work.media_id)
         truth = self.truth.find(media, work.phrase)
         if truth is None:
-            raise FlowError(f"{media.name}: the ground truth does not know this medium")
+            self.clock.advance(self.skill.times.ev_s)
+            loop.reject(work.pair_id, UNKNOWN)
+            return
         masks = [loop.mask(m.mask_id) for m in work.masks]
         names = (loop.session.worker.id, work.task.value, media.name, work.phrase)
         rng = seeded(self.seed, *names, loop.pair(work.pair_id).n_rounds)

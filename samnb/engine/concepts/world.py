@@ -14,6 +14,7 @@ from samnb.masks import rle as rle_ops
 from samnb.metrics.cgf1 import Matrix, match_scores
 from samnb.models.base import BoolMask
 from samnb.synthetic.concepts import ConceptScene, Split, hard_negatives, make_concept_scene
+from samnb.synthetic.things import parse_phrase
 from samnb.types import InputError, Media, Rle
 
 
@@ -22,7 +23,7 @@ class ConceptTruth(Protocol):
 
     def find(self, media: Media, phrase: str) -> tuple[BoolMask, ...] | None:
         """Return the true masks, (H, W) bool each, none for a negative; None when the
-        truth does not know the medium."""
+        truth does not know the medium or what the phrase means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class ConceptWorld:
         key = (media.name, phrase)
         if key not in self._masks:
             picture = next((p for p in self.pictures if p.path.name == media.name), None)
-            if picture is None:
+            if picture is None or parse_phrase(phrase) is None:
                 return None
             self._masks[key] = picture.scene.truth(phrase)
         return self._masks[key]

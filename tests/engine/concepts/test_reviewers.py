@@ -5,7 +5,7 @@ from samnb.engine.concepts.acts import Drawn
 from samnb.engine.concepts.reviewers import PERFECT, SimulatedReviewer, Skill, wobbled
 from samnb.engine.simulation import SimulatedClock
 from samnb.events.concepts import ConceptStep
-from samnb.types import FlowError, InputError
+from samnb.types import InputError
 from tests.engine.concepts.world import SIZE_HW, Segmenter, square
 
 
@@ -82,11 +82,13 @@ def test_errors_come_at_their_rate(desk, sim_clock):
 def test_what_means_nothing_is_refused(desk, sim_clock):
     with pytest.raises(InputError, match="mv_accuracy"):
         Skill(mv_accuracy=1.5)
-    door = desk()
-    door.add_pairs(desk.media_id, ["cup"])
-    door.propose(Segmenter({}))
-    with pytest.raises(FlowError, match="does not know"):
-        SimulatedReviewer(Truth({}), clock=sim_clock).work(door_of(desk, sim_clock, "e"), "ev")
+
+
+def test_a_phrase_that_the_truth_does_not_know_is_rejected(desk, sim_clock):
+    (pair,) = desk().add_pairs(desk.media_id, ["meadow"])
+    desk().propose(Segmenter({}))
+    SimulatedReviewer(Truth({}), clock=sim_clock).work(door_of(desk, sim_clock, "e"), "ev")
+    assert desk().pair(pair.id).step is ConceptStep.REJECTED
 
 
 def test_a_wobbly_hand_is_off_by_its_reach_at_most_and_never_draws_nothing():
