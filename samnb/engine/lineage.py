@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from samnb.engine.effort import Source, read_source
 from samnb.engine.flow import fold
@@ -75,14 +75,32 @@ def runs(events: Iterable[Event]) -> dict[str, TrainingRun]:
     return found
 
 
-def promoted_file(events: Iterable[Event]) -> str | None:
-    """Name of the weights that were promoted last; None when no version ever was."""
-    files = [e.body.file for e in events if isinstance(e.body, ModelPromoted)]
-    return files[-1] if files else None
+TRACKER: Final = "tracker"
+"""What a run trains when its settings name no other ``learner``."""
+
+
+def learner_of(started: TrainingStarted) -> str:
+    """What a run trains: the tracker, or what its setting ``learner`` names."""
+    return dict(started.settings).get("learner", TRACKER)
+
+
+def promoted_file(events: Iterable[Event], learner: str = TRACKER) -> str | None:
+    """Name of the weights of a learner that were promoted last; None when there are none."""
+    learners: dict[str, str] = {}
+    found = None
+    for event in events:
+        if isinstance(event.body, TrainingStarted):
+            learners[event.body.run_id] = learner_of(event.body)
+        elif (
+            isinstance(event.body, ModelPromoted)
+            and learners.get(event.body.run_id, TRACKER) == learner
+        ):
+            found = event.body.file
+    return found
 
 
 def versions(source: Source) -> pd.DataFrame:
-    """Return one row per training run, oldest first.
+    """Return one row per training run of the tracker, oldest first.
 
     Columns: run, snapshot, base, version (empty when the run was cut off), status,
     n_train, n_held_out, steps, seconds_s (resumed parts included), loss, old_jf, new_jf,
@@ -97,7 +115,11 @@ def versions(source: Source) -> pd.DataFrame:
     for state in fold(ProjectState(), events).items.values():
         for proposal in state.proposals:
             made[proposal.model] = made.get(proposal.model, 0) + 1
-    rows = [_run_row(run_id, run, found, made) for run_id, run in found.items()]
+    rows = [
+        _run_row(run_id, run, found, made)
+        for run_id, run in found.items()
+        if learner_of(run.started) == TRACKER
+    ]
     columns = [
         "run", "snapshot", "base", "version", "status", "n_train", "n_held_out", "steps",
         "seconds_s", "loss", "old_jf", "new_jf", "old_clicks", "new_clicks", "replay_loss",
