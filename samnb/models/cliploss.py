@@ -36,6 +36,8 @@ class _Answer:
         low: (B, 1, h, w) logits of the chosen candidate, blanked where absent.
         high: (B, 1, S, S) the same at model size.
         pointer: (B, C).
+        again: logits (B, 1, h, w) and quality (B, 1) of a second look, for models that take one
+            (:mod:`samnb.models.secondlook`).
     """
 
     logits: Tensor
@@ -44,6 +46,7 @@ class _Answer:
     low: Tensor
     high: Tensor
     pointer: Tensor
+    again: tuple[Tensor, Tensor] | None = None
 
 
 class Play:
@@ -73,7 +76,7 @@ class Play:
             "cond_frame_outputs": {},
             "non_cond_frame_outputs": {},
         }
-        self._raw: tuple[Tensor, Tensor, Tensor] | None = None
+        self._raw: list[tuple[Tensor, Tensor, Tensor]] = []
         self._mask: list[Tensor] = []
         self._iou: list[Tensor] = []
         self._presence: list[Tensor] = []
@@ -93,7 +96,7 @@ class Play:
     def _listen(self, _module: Any, _inputs: Any, output: Any) -> None:
         # Inside the tracking step the logits of absent objects are overwritten; the
         # decoder's own output still carries their gradient.
-        self._raw = output[0].float(), output[1].float(), output[3].float()
+        self._raw.append((output[0].float(), output[1].float(), output[3].float()))
 
     def _play(self) -> None:
         length = len(self.features)
@@ -144,6 +147,7 @@ class Play:
                 "point_labels": points[1].to(self.device),
             }
         limit = _PREVIOUS_LIMIT
+        self._raw.clear()
         _, heads, _, _ = self.model._track_step(
             frame_idx=t,
             is_init_cond_frame=not self.bank["cond_frame_outputs"],
@@ -158,8 +162,10 @@ class Play:
             prev_sam_mask_logits=None if previous is None else previous.clamp(-limit, limit),
         )
         _, _, ious, low, high, pointer, score = heads
-        if self._raw is not None and mask is None:
-            return _Answer(*self._raw, low, high, pointer)
+        if self._raw and mask is None:
+            first, *more = self._raw
+            again = (more[0][0][:, :1], more[0][1][:, :1]) if more else None
+            return _Answer(*first, low, high, pointer, again)
         return _Answer(low, ious, score, low, high, pointer)
 
     def _keep(self, t: int, answer: _Answer, *, is_prompted: bool) -> None:
@@ -186,16 +192,24 @@ class Play:
         self._presence.append(
             functional.binary_cross_entropy_with_logits(answer.score[:, 0], there.float())
         )
-        if not there.any():
+        self._count_masks(answer.logits, answer.ious, truth, there)
+        if answer.again is not None:
+            # Only what the first look found was looked at again.
+            found = (answer.score[:, 0] > 0) & (answer.logits > 0).flatten(1).any(1)
+            self._count_masks(*answer.again, truth, there & found)
+
+    def _count_masks(self, logits: Tensor, ious: Tensor, truth: Tensor, counted: Tensor) -> None:
+        """Add up mask and quality losses of candidates (B, M, h, w) for the counted objects."""
+        if not counted.any():
             return
         # Twice the resolution of the logits: edges inside a cell count.
-        fine = functional.interpolate(answer.logits, scale_factor=2, mode="bilinear")
+        fine = functional.interpolate(logits, scale_factor=2, mode="bilinear")
         side = (int(fine.shape[-2]), int(fine.shape[-1]))
         target = functional.adaptive_avg_pool2d(truth[:, None].float(), side)
         with torch.no_grad():
             actual = mask_iou(fine > 0, (target > 0.5).expand(-1, fine.shape[1], -1, -1))
-        losses = mask_loss(fine, target.expand_as(fine))[there]
+        losses = mask_loss(fine, target.expand_as(fine))[counted]
         # Of several candidates only the closest is asked to be right.
         best = losses.detach().argmin(1)
         self._mask.append(losses.gather(1, best[:, None]).mean())
-        self._iou.append((answer.ious - actual)[there].abs().mean())
+        self._iou.append((ious - actual)[counted].abs().mean())
