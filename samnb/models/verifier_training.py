@@ -11,24 +11,15 @@ from __future__ import annotations
 
 import threading
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from samnb.metrics.calibration import (
-    apply_temperature,
-    expected_calibration_error,
-    fit_temperature,
-    top_label,
-)
-from samnb.models.concepts import Probabilities
 from samnb.models.trainable import StepProgress
 from samnb.models.verifier_aids import Aids
 from samnb.models.verifier_examples import EvExample, Example, MvExample
@@ -43,12 +34,21 @@ from samnb.models.verifier_small import (
     describe_pair,
     version_of,
 )
-from samnb.types import EvAnswer, InputError, MvAnswer
+from samnb.models.verifier_tables import (
+    EV_OPTIONS,
+    MV_OPTIONS,
+    HeldOut,
+    Questions,
+    Table,
+    batches_of,
+    begin_with_shares,
+    fold_of,
+    held_out,
+    mean_loss,
+)
+from samnb.types import InputError
 
-MV_OPTIONS: Final = tuple(MvAnswer)
-EV_OPTIONS: Final = tuple(EvAnswer)
-MIN_CALIBRATION: Final = 20
-"""With fewer answers a temperature is a guess, and stays 1."""
+__all__ = ["HeldOut", "TrainedVerifier", "VerifierSettings", "fold_of", "train_verifier"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,37 +64,22 @@ class VerifierSettings:
         noise: spread of the noise laid over the scaled numbers.
         folds: into how many parts pictures are cut.
         min_word_count: examples from which on a word is known.
+        min_steps: least steps of each network, for projects with few verdicts.
     """
 
-    epochs: int = 40
-    ev_epochs: int = 60
+    epochs: int = 12
+    ev_epochs: int = 20
     batch: int = 64
     lr: float = 3e-3
     weight_decay: float = 0.05
     noise: float = 0.1
     folds: int = 4
     min_word_count: int = 3
+    min_steps: int = 240
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.ev_epochs, self.batch, self.min_word_count) < 1 or self.folds < 2:
             raise InputError(f"settings: expected counts from 1 and folds from 2, got {self}")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HeldOut:
-    """Calibrated answers to the training verdicts, each by a network that did not see it.
-
-    Attributes:
-        probabilities: (N, K) float64.
-        answers: (N,) int64, what was answered.
-        accuracy: share of verdicts whose likeliest option was the answer.
-        ece: expected calibration error of it, 15 bins.
-    """
-
-    probabilities: Probabilities
-    answers: npt.NDArray[np.int64]
-    accuracy: float
-    ece: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,44 +172,6 @@ def train_verifier(
     return TrainedVerifier("done", verifier, mv, ev, middle - begin, timer() - middle)
 
 
-def fold_of(key: str, folds: int, seed: int) -> int:
-    """The fold of a picture; every verdict about it is in the same."""
-    return zlib.crc32(f"{seed}:{key}".encode()) % folds
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Table:
-    """Verdicts in numbers, one row each."""
-
-    looks: Tensor
-    fits: Tensor
-    words: Tensor
-    answers: Tensor
-    weights: Tensor
-    folds: npt.NDArray[np.int64]
-
-    def take(self, rows: npt.NDArray[np.int64]) -> _Table:
-        at = torch.from_numpy(rows)
-        return _Table(
-            self.looks[at], self.fits[at], self.words[at], self.answers[at], self.weights[at],
-            self.folds[rows],
-        )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Questions:
-    """Exhaustivity verdicts before any network saw them."""
-
-    pairs: list[Pair]
-    answers: Tensor
-    weights: Tensor
-    folds: npt.NDArray[np.int64]
-
-    @property
-    def words(self) -> Tensor:
-        return torch.cat([pair.words for pair in self.pairs])
-
-
 class _Run:
     """One training with its settings, progress and ways to stop."""
 
@@ -251,12 +198,12 @@ class _Run:
             self._tell(min(self._done, self._total), self._total, loss)
 
     @staticmethod
-    def n_extra(table: _Table) -> int:
+    def n_extra(table: Table) -> int:
         return table.fits.shape[1] - len(VerifierNet().q_mean)
 
     def describe(
         self, masks: Sequence[MvExample], pairs: Sequence[EvExample]
-    ) -> tuple[_Table, _Questions]:
+    ) -> tuple[Table, Questions]:
         """Look at every picture once, one after the other, all its questions together."""
         every: dict[str, list[tuple[int, Example]]] = {}
         for at, one in enumerate(masks):
@@ -274,7 +221,7 @@ class _Run:
                 else:
                     found[at] = describe_pair(self.describer, image, example.phrase, example.masks)
                 self.tick()
-        table = _Table(
+        table = Table(
             torch.cat([rows[at][0] for at in range(len(masks))]),
             torch.cat([rows[at][1] for at in range(len(masks))]),
             pad_words(one.phrase for one in masks),
@@ -282,7 +229,7 @@ class _Run:
             torch.tensor([one.weight for one in masks]),
             self._folds(masks),
         )
-        questions = _Questions(
+        questions = Questions(
             [found[at] for at in range(len(pairs))],
             torch.tensor([EV_OPTIONS.index(one.answer) for one in pairs], dtype=torch.int64),
             torch.tensor([one.weight for one in pairs]),
@@ -291,7 +238,7 @@ class _Run:
         return table, questions
 
     def learn(
-        self, table: _Table, questions: _Questions, parent: SmallVerifier | None
+        self, table: Table, questions: Questions, parent: SmallVerifier | None
     ) -> tuple[VerifierNet, HeldOut, HeldOut | None, tuple[float, float]]:
         """Learn in folds and then from all; the temperatures come from the folds."""
         folds = self.settings.folds
@@ -309,7 +256,7 @@ class _Run:
             for at in asked.tolist():
                 covers[at] = cover_of(net, questions.pairs[at])
         net = self._fit_mv(table, parent, folds)
-        mv, mv_heat = _held_out(mv_logits, table.answers)
+        mv, mv_heat = held_out(mv_logits, table.answers)
         if not questions.pairs:
             return net, mv, None, (mv_heat, 1.0)
         ev_logits = torch.zeros(len(covers), len(EV_OPTIONS))
@@ -321,14 +268,16 @@ class _Run:
             rows = torch.from_numpy(own)
             probe = VerifierNet(net.n_extra)
             probe.load_state_dict(net.state_dict())
-            self._fit_ev(probe, covers, questions, rest, fold)
+            self._fit_ev(probe, covers, questions, rest, fold, has_parent=parent is not None)
             with torch.no_grad():
                 ev_logits[rows] = probe.ev(covers[rows], questions.words[rows])
-        self._fit_ev(net, covers, questions, np.arange(len(covers)), folds)
-        ev, ev_heat = _held_out(ev_logits, questions.answers)
+        self._fit_ev(
+            net, covers, questions, np.arange(len(covers)), folds, has_parent=parent is not None
+        )
+        ev, ev_heat = held_out(ev_logits, questions.answers)
         return net, mv, ev, (mv_heat, ev_heat)
 
-    def _fit_mv(self, table: _Table, parent: SmallVerifier | None, stream: int) -> VerifierNet:
+    def _fit_mv(self, table: Table, parent: SmallVerifier | None, stream: int) -> VerifierNet:
         torch_seed = int(np.random.default_rng([self.seed, stream]).integers(2**31))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(torch_seed)
@@ -340,6 +289,8 @@ class _Run:
                 table.looks, table.fits, table.words, min_count=self.settings.min_word_count
             )
             net.known |= seen
+            if parent is None:
+                begin_with_shares(net.mv_head, table.answers)
             apart = {id(p) for p in net.ev_parameters()}
             chosen = [p for p in net.parameters() if id(p) not in apart]
 
@@ -350,7 +301,7 @@ class _Run:
                 fits = table.fits[rows]
                 fits = fits + noise * net.q_scale * torch.randn_like(fits)
                 logits = net.mv(looks, fits, table.words[rows])
-                return _loss(logits, table.answers[rows], table.weights[rows])
+                return mean_loss(logits, table.answers[rows], table.weights[rows])
 
             self._descend(net, chosen, len(table.answers), self.settings.epochs, loss_of)
         return net.eval()
@@ -359,20 +310,26 @@ class _Run:
         self,
         net: VerifierNet,
         covers: Tensor,
-        questions: _Questions,
+        questions: Questions,
         rows: npt.NDArray[np.int64],
         stream: int,
+        *,
+        has_parent: bool,
     ) -> None:
         words, within = questions.words, torch.from_numpy(rows)
 
         def loss_of(chosen: Tensor) -> Tensor:
             at = within[chosen]
             inputs = covers[at] + 0.3 * self.settings.noise * torch.randn(len(at), N_COVER)
-            return _loss(net.ev(inputs, words[at]), questions.answers[at], questions.weights[at])
+            return mean_loss(
+                net.ev(inputs, words[at]), questions.answers[at], questions.weights[at]
+            )
 
         torch_seed = int(np.random.default_rng([self.seed, 1000 + stream]).integers(2**31))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(torch_seed)
+            if not has_parent:
+                begin_with_shares(net.ev_head, questions.answers[within])
             self._descend(net, net.ev_parameters(), len(rows), self.settings.ev_epochs, loss_of)
         net.eval()
 
@@ -385,17 +342,19 @@ class _Run:
         loss_of: Callable[[Tensor], Tensor],
     ) -> None:
         settings = self.settings
-        steps = -(-n_rows // settings.batch) * epochs
+        # Each round is an epoch, or longer where there are few verdicts.
+        each = max(-(-n_rows // settings.batch), -(-settings.min_steps // epochs))
         optimiser = torch.optim.AdamW(
             parameters, lr=settings.lr, weight_decay=settings.weight_decay
         )
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, settings.lr, total_steps=steps + 1, pct_start=0.1
+            optimiser, settings.lr, total_steps=each * epochs + 1, pct_start=0.1
         )
+        batches = batches_of(n_rows, settings.batch)
         net.train()
         for _ in range(epochs):
             last = 0.0
-            for rows in torch.randperm(n_rows).split(settings.batch):
+            for rows in islice(batches, each):
                 loss = loss_of(rows)
                 optimiser.zero_grad()
                 loss.backward()
@@ -408,18 +367,3 @@ class _Run:
         return np.array(
             [fold_of(one.key, self.settings.folds, self.seed) for one in examples], np.int64
         )
-
-
-def _loss(logits: Tensor, answers: Tensor, weights: Tensor) -> Tensor:
-    each = functional.cross_entropy(logits, answers, reduction="none")
-    return (each * weights).sum() / weights.sum()
-
-
-def _held_out(logits: Tensor, answers: Tensor) -> tuple[HeldOut, float]:
-    table = logits.double().softmax(dim=1).numpy()
-    right = answers.numpy()
-    heat = fit_temperature(table, right) if len(right) >= MIN_CALIBRATION else 1.0
-    calibrated = apply_temperature(table, heat)
-    confidences, is_correct = top_label(calibrated, right)
-    error = expected_calibration_error(confidences, is_correct)
-    return HeldOut(calibrated, right, float(is_correct.mean()), error), heat
