@@ -58,6 +58,7 @@ class PastDecision:
         truth: the first person's answer; None while nobody was asked.
         truth_seq: its event; 0 while nobody was asked.
         seconds_s: time the person took, shared among the masks of a pair.
+        is_held_out: about a medium that is held out, where people answer everything.
     """
 
     seq: int
@@ -68,6 +69,7 @@ class PastDecision:
     truth: Outcome | None = None
     truth_seq: int = 0
     seconds_s: float = 0.0
+    is_held_out: bool = False
 
     def checked(self) -> Checked | None:
         """As evidence for a policy; None while nobody was asked."""
@@ -87,61 +89,66 @@ def past_decisions(state: ConceptState, task: ConceptTask, verifier: str) -> lis
 def _of_pair(pair: PairState, task: ConceptTask, verifier: str) -> list[PastDecision]:
     done: list[PastDecision] = []
     current: dict[str, PastDecision] = {}
+    said: dict[str, tuple[Outcome, int, float]] = {}
     seconds = {a.seq: a.seconds_s or 0.0 for a in (*pair.past, *pair.answers)}
     for entry in pair.entries:
         body, seq = entry.event.body, entry.event.seq
         if isinstance(body, ConceptProposed):
             done += current.values()
-            current = {}
+            current, said = {}, {}
         elif isinstance(body, MvAnswered | EvAnswered) and body.model == verifier:
-            current |= {d.key: d for d in _advised(pair.id, task, seq, body)}
+            current |= {d.key: d for d in _advised(pair, task, seq, body)}
         elif isinstance(body, PairRouted) and (body.task, body.verifier) == (task, verifier):
             for choice in body.choices:
                 if (choice.key or pair.id) in current:
                     current[choice.key or pair.id].route = choice.route
         elif entry.is_person:
-            said = _said(pair.id, task, body, current)
-            for key, outcome in said.items():
-                if key in current and current[key].truth is None:
-                    current[key].truth, current[key].truth_seq = outcome, seq
-                    current[key].seconds_s = seconds.get(seq, 0.0) / len(said)
+            now = _said(pair, task, body)
+            for key, outcome in now.items():
+                said.setdefault(key, (outcome, seq, seconds.get(seq, 0.0) / len(now)))
+        # A person may have answered before the verifier was asked, or after.
+        for key, one in current.items():
+            if one.truth is None and key in said:
+                one.truth, one.truth_seq, one.seconds_s = said[key]
     return [*done, *current.values()]
 
 
 def _advised(
-    pair_id: str, task: ConceptTask, seq: int, body: MvAnswered | EvAnswered
+    pair: PairState, task: ConceptTask, seq: int, body: MvAnswered | EvAnswered
 ) -> Iterable[PastDecision]:
     if isinstance(body, MvAnswered) and task is ConceptTask.MV:
         for one in body.answers:
             advice = routing.read_advice(one.probabilities, Check.MV)
-            yield PastDecision(seq, pair_id, one.key, advice)
+            yield PastDecision(seq, pair.id, one.key, advice, is_held_out=pair.is_held_out)
     elif isinstance(body, EvAnswered) and task is ConceptTask.EV:
-        yield PastDecision(seq, pair_id, pair_id, routing.read_advice(body.probabilities, Check.EV))
+        advice = routing.read_advice(body.probabilities, Check.EV)
+        yield PastDecision(seq, pair.id, pair.id, advice, is_held_out=pair.is_held_out)
 
 
-def _said(
-    pair_id: str, task: ConceptTask, body: object, current: Mapping[str, PastDecision]
-) -> dict[str, Outcome]:
-    """What a person's answer says about each open decision."""
+def _said(pair: PairState, task: ConceptTask, body: object) -> dict[str, Outcome]:
+    """What a person's answer says, by mask or about the pair."""
     if isinstance(body, MvAnswered) and task is ConceptTask.MV:
         return {a.key: routing.OUTCOMES[a.answer] for a in body.answers}
     if isinstance(body, EvAnswered) and task is ConceptTask.EV:
-        return {pair_id: routing.OUTCOMES[body.answer]}
+        return {pair.id: routing.OUTCOMES[body.answer]}
     if isinstance(body, PairRefused) and body.task is task:
-        return dict.fromkeys(current, Outcome.DROP)
+        masks = pair.proposal.masks if pair.proposal and task is ConceptTask.MV else ()
+        return dict.fromkeys([m.key for m in masks] or [pair.id], Outcome.DROP)
     return {}
 
 
 def random_slice(decisions: Sequence[PastDecision]) -> list[PastDecision]:
     """Return those that people checked and that were chosen without looking at confidence:
-    all, when people were asked about all; else those drawn for the audit.
+    all, when people were asked about all; else those of held-out media, which their content
+    chose, and those drawn for the audit.
 
     The queue asks about the least certain first, so whatever people happened to answer
     would not do.
     """
     if all(d.truth is not None for d in decisions):
         return list(decisions)
-    return [d for d in decisions if d.route is Route.AUDIT and d.truth is not None]
+    drawn = [d for d in decisions if d.is_held_out or d.route is Route.AUDIT]
+    return [d for d in drawn if d.truth is not None]
 
 
 def choose_routing(

@@ -187,24 +187,30 @@ class ConceptSession(ConceptCore):
         pair_ids: Collection[str] | None = None,
         *,
         router: Router | None = None,
+        is_past: bool = False,
         on_progress: Progress | None = None,
         cancel: threading.Event | None = None,
     ) -> Verified:
         """Have a model answer MV and EV as a worker in the same queue.
 
         Its answers are advice; they decide where routing is switched on for this verifier
-        and its confidence suffices. People then see the audit slice alone.
+        and its confidence suffices. People then see the audit slice alone, and everything
+        of held-out media, which no model ever decides.
 
         Args:
             verifier: the model.
             tasks: "mv", "ev" or both.
             pair_ids: which pairs; None for all that wait at such a step.
             router: who decides; None takes the policies in force, see ``choose_routing``.
+            is_past: answer, as advice, what people have answered already: evidence for
+                ``choose_routing`` from pairs that the model was not trained on.
             on_progress: called with (pairs done, pairs in all).
             cancel: set it from another thread to stop after the present medium.
         """
         wanted = tuple(ConceptTask(t) for t in tasks)
-        return verifying.verify(self, verifier, wanted, pair_ids, router, on_progress, cancel)
+        return verifying.verify(
+            self, verifier, wanted, pair_ids, router, is_past, on_progress, cancel
+        )
 
     # -- people ----------------------------------------------------------------
 

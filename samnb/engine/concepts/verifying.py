@@ -91,6 +91,7 @@ def verify(
     tasks: Collection[ConceptTask],
     pair_ids: Collection[str] | None,
     router: Router | None,
+    is_past: bool,
     on_progress: Callable[[int, int], None] | None,
     cancel: threading.Event | None,
 ) -> Verified:
@@ -104,12 +105,12 @@ def verify(
     state = loop.refresh()
     steps = {task.value for task in tasks}
     if pair_ids is None:
-        todo = [p for p in state.pairs.values() if p.step.value in steps]
+        todo = [p for p in state.pairs.values() if is_past or p.step.value in steps]
     else:
         todo = [loop.pair(pair_id) for pair_id in pair_ids]
     todo.sort(key=lambda p: p.item.media_id)
     router = router or PolicyRouter(state.routing)
-    job = _Job(loop, loop.as_model(verifier.name), verifier, router, _Tally())
+    job = _Job(loop, loop.as_model(verifier.name), verifier, router, is_past, _Tally())
     done = 0
     for media_id, group in groupby(todo, key=lambda p: p.item.media_id):
         if cancel is not None and cancel.is_set():
@@ -132,6 +133,7 @@ class _Job:
     hands: ConceptSession
     verifier: ConceptVerifier
     router: Router
+    is_past: bool
     tally: _Tally
 
     def answer(self, media_id: str, ids: Sequence[str], task: ConceptTask) -> None:
@@ -165,7 +167,10 @@ class _Job:
 
     def _is_due(self, pair: PairState, task: ConceptTask) -> bool:
         name = self.verifier.name
-        return pair.step.value == task.value and not any(
+        is_open = pair.step.value == task.value
+        if self.is_past:
+            is_open = bool(pair.of(task, by_person=True))
+        return is_open and not any(
             isinstance(a.body, MvAnswered | EvAnswered) and a.body.model == name
             for a in pair.of(task, by_person=False)
         )
@@ -212,8 +217,8 @@ class _Job:
         mode = state.mode(task, name)
         if mode is RoutingMode.OFF:
             return None
-        if pair.of(task, by_person=True):
-            return None  # people have begun to answer; they decide
+        if pair.is_held_out or pair.of(task, by_person=True):
+            return None  # held out, or people have begun to answer: they decide
         if isinstance(body, MvAnswered):
             rows = [(a.key, a.key, a.probabilities) for a in body.answers]
         elif isinstance(body, EvAnswered):

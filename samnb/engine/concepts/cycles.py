@@ -1,0 +1,410 @@
+"""The whole loop on made-up pictures: mine, propose, verify, ask people, retrain, go round.
+
+Media that are held out are never decided by a model: people answer everything about them.
+They are what models are measured on, and the evidence that lets a verifier decide elsewhere.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from samnb.engine.concepts import lineage, stats
+from samnb.engine.concepts.arms import (
+    REVIEWERS,
+    Progress,
+    Verification,
+    add_world,
+    simulated_loop,
+)
+from samnb.engine.concepts.mining import HELD_OUT_SHARE, mine, mine_negatives
+from samnb.engine.concepts.quality import score_pairs
+from samnb.engine.concepts.retrain import retrain_segmenter, retrain_verifier
+from samnb.engine.concepts.reviewers import SimulatedReviewer, Skill
+from samnb.engine.concepts.session import ConceptSession
+from samnb.engine.concepts.world import ConceptWorld
+from samnb.engine.simulation import SimulatedClock
+from samnb.engine.workers import simulated
+from samnb.events.concepts import ConceptTask
+from samnb.language.captions import PictureCaptions
+from samnb.models.concepts import ConceptSegmenter, ConceptVerifier
+from samnb.types import FlowError, InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHECKED_SHARE: Final = 0.5
+"""Share of the warm-up pictures that a verifier is checked on instead of learning from."""
+
+
+def parity(accuracy: float) -> float:
+    """How often two people of this accuracy disagree, ``2 a (1 - a)``.
+
+    The error of a verifier is measured against people, who err themselves. One that disagrees
+    with them no more often than this is, where errors are independent and answers two, at
+    least as accurate as they are: the target of "as good as a person".
+
+    Raises:
+        InputError: not a share.
+    """
+    if not 0 <= accuracy <= 1:
+        raise InputError(f"accuracy: expected 0 to 1, got {accuracy}")
+    return 2 * accuracy * (1 - accuracy)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What is allowed among automatic decisions; see ``ConceptSession.choose_routing``.
+
+    Attributes:
+        mv: share of MV answers that differ from a person's.
+        ev: the same for EV.
+        delta: chance that a bound does not hold.
+        audit_rate: share of decisions that people go on checking.
+    """
+
+    mv: float
+    ev: float
+    delta: float = 0.1
+    audit_rate: float = 0.03
+
+    @classmethod
+    def as_people(cls, skill: Skill) -> Targets:
+        """As good as people of this skill."""
+        # Who never errs would leave nothing that a model may do.
+        return cls(max(parity(skill.mv_accuracy), 0.05), max(parity(skill.ev_accuracy), 0.05))
+
+
+class People:
+    """One simulated worker per task, each with a door of its own.
+
+    Args:
+        loop: the project.
+        clock: its simulated clock.
+        truth: what they have in mind.
+        skill: how well they work.
+        seed: of their errors.
+    """
+
+    def __init__(
+        self,
+        loop: ConceptSession,
+        clock: SimulatedClock,
+        truth: ConceptWorld,
+        skill: Skill,
+        seed: int = 0,
+    ) -> None:
+        self._reviewer = SimulatedReviewer(truth, skill, clock=clock, seed=seed)
+        self._doors = {
+            task: loop.session.as_worker(simulated(name)).concepts
+            for task, name in REVIEWERS.items()
+        }
+
+    def work(self, task: ConceptTask, cancel: threading.Event | None = None) -> int:
+        """Do whatever waits at a task; return how many pairs."""
+        return self._reviewer.work(self._doors[task], task, cancel=cancel)
+
+
+def decide(
+    loop: ConceptSession,
+    people: People,
+    verifier: ConceptVerifier | None = None,
+    cancel: threading.Event | None = None,
+) -> None:
+    """Take every open pair to its end: the model first, where there is one, then people."""
+    for task in (ConceptTask.MV, ConceptTask.EV):
+        if verifier is not None:
+            loop.verify(verifier, [task], cancel=cancel)
+        people.work(task, cancel)
+    people.work(ConceptTask.CORRECT, cancel)
+
+
+def switch_on(loop: ConceptSession, verifier: ConceptVerifier, targets: Targets, seed: int) -> None:
+    """Ask a verifier what people answered about held-out pairs, and let it decide elsewhere
+    as far as that allows."""
+    held_out = [p.id for p in loop.refresh().pairs.values() if p.is_held_out]
+    loop.verify(verifier, pair_ids=held_out, is_past=True)
+    for task, target in ((ConceptTask.MV, targets.mv), (ConceptTask.EV, targets.ev)):
+        loop.choose_routing(
+            task,
+            verifier.name,
+            target=target,
+            delta=targets.delta,
+            audit_rate=targets.audit_rate,
+            seed=seed,
+        )
+
+
+def prepare_verification(
+    target: str | Path,
+    world: ConceptWorld,
+    segmenter: ConceptSegmenter,
+    *,
+    skill: Skill | None = None,
+    targets: Targets | None = None,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> Verification:
+    """Train a verifier on a warm-up project and find out what it may decide.
+
+    People answer everything there. The verifier learns from some pictures; what it may decide
+    is told by the others, which it never saw.
+
+    Args:
+        target: the warm-up's project file.
+        world: pictures that the comparison does not use.
+        segmenter: proposes the masks, and the verifier's candidates.
+        skill: how well simulated people work.
+        targets: the allowed errors; None is "as good as a person".
+        seed: of all chance.
+        on_progress: called before each step.
+
+    Raises:
+        FlowError: nothing to learn from.
+    """
+    skill = skill or Skill()
+    tell = on_progress or (lambda _done, _total, _what: None)
+    with simulated_loop(target, seed) as (loop, clock):
+        add_world(loop, world, CHECKED_SHARE)
+        tell(0, 4, "warm-up: proposals")
+        loop.propose(segmenter)
+        tell(1, 4, "warm-up: people answer")
+        decide(loop, People(loop, clock, world, skill, seed))
+        tell(2, 4, "warm-up: the verifier learns")
+        cycle = retrain_verifier(loop, segmenter=segmenter, seed=seed, timer=clock)
+        tell(3, 4, "warm-up: the verifier is checked")
+        switch_on(loop, cycle.model, targets or Targets.as_people(skill), seed)
+        tell(4, 4, "")
+        return Verification(cycle.model, tuple(loop.state.routing.values()))
+
+
+# -- three times round -------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CycleRow:
+    """What one time round the loop came to.
+
+    Attributes:
+        pairs: pairs decided in it.
+        negatives: of them, verified negatives.
+        seen_share: share of them that a person saw, held-out media left out.
+        touches: answers of people per pair, likewise.
+        seconds_s: modelled seconds of people per pair, likewise.
+        data_cgf1: of all decided pairs against the truth, times 100.
+        model_cgf1: of the segmenter after the cycle on the held-out pairs so far, times 100.
+        mv_accuracy: of the verifier after the cycle, on unseen pictures, against people.
+        ev_accuracy: likewise.
+        segmenter: the version after the cycle.
+        verifier: the version after the cycle.
+        notes: why versions were promoted or not.
+    """
+
+    cycle: int
+    pairs: int
+    negatives: int
+    seen_share: float
+    touches: float
+    seconds_s: float
+    data_cgf1: float
+    model_cgf1: float
+    mv_accuracy: float
+    ev_accuracy: float
+    segmenter: str
+    verifier: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CycleTable:
+    """The cycles one under the other."""
+
+    rows: tuple[CycleRow, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per cycle; the columns are the fields of :class:`CycleRow`, notes left out."""
+        import pandas as pd
+
+        names = [n for n in CycleRow.__dataclass_fields__ if n != "notes"]
+        return pd.DataFrame([{n: getattr(r, n) for n in names} for r in self.rows], columns=names)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: ``rows`` and ``notes``."""
+        import json
+
+        return {
+            "rows": json.loads(self.to_frame().to_json(orient="records")),
+            "notes": [list(row.notes) for row in self.rows],
+        }
+
+    def __str__(self) -> str:
+        notes = [f"cycle {row.cycle}: {note}" for row in self.rows for note in row.notes]
+        return "\n".join([self.to_frame().round(3).to_string(index=False), *notes])
+
+
+def run_cycles(
+    target: str | Path,
+    worlds: tuple[ConceptWorld, ...],
+    segmenter: ConceptSegmenter,
+    *,
+    skill: Skill | None = None,
+    targets: Targets | None = None,
+    per_picture: int = 6,
+    held_out_share: float = HELD_OUT_SHARE,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+) -> CycleTable:
+    """Go round the loop once per world: its pictures are mined, decided and learned from.
+
+    In the first cycle people answer everything; from then on the verifier decides what its
+    bound allows. Everything is in one log.
+
+    Args:
+        target: project file, made when missing.
+        worlds: new pictures for each cycle.
+        segmenter: the first version.
+        skill: how well simulated people work.
+        targets: the allowed errors; None is "as good as a person".
+        per_picture: hard negatives added to a picture at most.
+        held_out_share: share of media that are held out.
+        seed: of all chance.
+        on_progress: called before each step.
+        cancel: set it from another thread to stop after the present step.
+    """
+    skill = skill or Skill()
+    run = _Cycles(skill, targets or Targets.as_people(skill), per_picture, held_out_share, seed)
+    steps = len(worlds) * len(STEPS)
+    every = ConceptWorld(tuple(p for w in worlds for p in w.pictures))
+    rows: list[CycleRow] = []
+    with simulated_loop(target, seed) as (loop, clock):
+        run.begin(loop, clock, every, segmenter)
+        for number, world in enumerate(worlds, 1):
+            for at, (name, step) in enumerate(STEPS):
+                if cancel is not None and cancel.is_set():
+                    return CycleTable(tuple(rows))
+                if on_progress is not None:
+                    done = (number - 1) * len(STEPS) + at
+                    on_progress(done, steps, f"cycle {number}: {name}")
+                step(run, world)
+            rows.append(run.row(number))
+    if on_progress is not None:
+        on_progress(steps, steps, "")
+    return CycleTable(tuple(rows))
+
+
+class _Cycles:
+    """The state of a run between its steps."""
+
+    loop: ConceptSession
+    people: People
+
+    def __init__(
+        self, skill: Skill, targets: Targets, per_picture: int, held_out_share: float, seed: int
+    ) -> None:
+        self.skill, self.targets, self.seed = skill, targets, seed
+        self.per_picture, self.held_out_share = per_picture, held_out_share
+        self.verifier: ConceptVerifier | None = None
+        self.notes: list[str] = []
+        self.before: set[str] = set()
+
+    def begin(
+        self,
+        loop: ConceptSession,
+        clock: SimulatedClock,
+        every: ConceptWorld,
+        segmenter: ConceptSegmenter,
+    ) -> None:
+        """Open the doors."""
+        self.loop, self.clock, self.every, self.segmenter = loop, clock, every, segmenter
+        self.people = People(loop, clock, every, self.skill, self.seed)
+
+    def mine(self, world: ConceptWorld) -> None:
+        """Captions to phrases to pairs."""
+        self.before = set(self.loop.refresh().pairs)
+        self.notes = []
+        media = [self.loop.session.add_media(p.path).id for p in world.pictures]
+        captions = PictureCaptions(
+            [(p.scene.image, p.scene.caption) for p in world.pictures], "the world's captions"
+        )
+        mine(self.loop, captions, media_ids=media, held_out_share=self.held_out_share)
+
+    def decide(self, _world: ConceptWorld) -> None:
+        """Proposals, answers, corrections."""
+        self.loop.propose(self.segmenter)
+        decide(self.loop, self.people, self.verifier)
+
+    def negatives(self, world: ConceptWorld) -> None:
+        """Hard negatives of what was found, decided like everything else."""
+        names = {p.path.name for p in world.pictures}
+        media = [m.id for m in self.loop.session.state.media.values() if m.name in names]
+        mine_negatives(self.loop, self.segmenter, media_ids=media, per_picture=self.per_picture)
+        self.decide(world)
+
+    def learn(self, _world: ConceptWorld) -> None:
+        """New versions of the segmenter and of the verifier, each through its gate."""
+        try:
+            made = retrain_segmenter(self.loop, self.segmenter, seed=self.seed, timer=self.clock)
+            self.segmenter = made.model
+            self.notes.append(f"segmenter {made}")
+        except FlowError as error:
+            self.notes.append(f"segmenter not trained: {error}")
+        judged = retrain_verifier(
+            self.loop,
+            self.verifier,
+            segmenter=self.segmenter,
+            seed=self.seed,
+            timer=self.clock,
+        )
+        self.notes.append(f"verifier {judged}")
+        self.verifier = judged.model
+
+    def check(self, _world: ConceptWorld) -> None:
+        """What the verifier may decide from now on."""
+        if self.verifier is not None:
+            switch_on(self.loop, self.verifier, self.targets, self.seed)
+
+    def row(self, number: int) -> CycleRow:
+        """Read from the log what the cycle came to."""
+        state = self.loop.refresh()
+        fresh = [p for p in state.pairs.values() if p.id not in self.before]
+        open_ = [p for p in fresh if not p.is_held_out]
+        n = max(len(open_), 1)
+        events = self.loop.session.log.read()
+        table = lineage.versions(events)
+        models = table[table.learner.str.contains("segmenter")] if len(table) else table
+        last = models.iloc[-1] if len(models) else None
+        better = max(last.old, last.new) if last is not None else float("nan")
+        figures = self._verifier_figures(events)
+        return CycleRow(
+            number,
+            len(fresh),
+            sum(p.is_negative for p in fresh),
+            sum(bool(stats.person_answers(p)) for p in open_) / n,
+            sum(len(stats.person_answers(p)) for p in open_) / n,
+            sum(stats.seconds_of(p) for p in open_) / n,
+            score_pairs(self.loop, self.every).cgf1,
+            float(better if last is None or last.status == "promoted" else last.old),
+            figures.get("mv_accuracy", float("nan")),
+            figures.get("ev_accuracy", float("nan")),
+            self.segmenter.name,
+            self.verifier.name if self.verifier else "",
+            tuple(self.notes),
+        )
+
+    def _verifier_figures(self, events: Any) -> dict[str, float]:
+        from samnb.engine.concepts.retrain import evaluated
+
+        return evaluated(events, self.verifier.name) if self.verifier else {}
+
+
+STEPS: Final[tuple[tuple[str, Callable[[_Cycles, ConceptWorld], None]], ...]] = (
+    ("mine phrases", _Cycles.mine),
+    ("propose and decide", _Cycles.decide),
+    ("hard negatives", _Cycles.negatives),
+    ("learn", _Cycles.learn),
+    ("check the verifier", _Cycles.check),
+)
