@@ -11,7 +11,7 @@ from samnb.engine.session import Session
 from samnb.events.concepts import ConceptTask
 from samnb.widgets.buttons import mark_pressed
 from samnb.widgets.concept_controller import ConceptController
-from samnb.widgets.concept_keys import Act, Want, all_chords, help_html
+from samnb.widgets.concept_keys import Act, Want, chords_of, help_html
 from samnb.widgets.concept_panels import AskPanel, CorrectPanel, act_button, show_if
 from samnb.widgets.concept_snapshots import DeskSnapshot, InstanceRow
 from samnb.widgets.concept_words import DRAWING, TASK_WORDS
@@ -68,10 +68,12 @@ class ConceptDesk:
             note=note,
         )
         press = self.controller.press
-        self.stage = Stage(self.controller.page, self.controller.on_surface, all_chords())
+        self.stage = Stage(
+            self.controller.page, self.controller.on_surface, chords_of(ConceptTask(task))
+        )
         self.asks = {t: AskPanel(t, press) for t in (ConceptTask.MV, ConceptTask.EV)}
         self.correct = CorrectPanel(press, self._choose, self._flip)
-        self._snapshot = DeskSnapshot()
+        self._snapshot = DeskSnapshot(task=self.controller.intake.task)
         self.widget = self._build()
         self.controller.start()
 
@@ -209,6 +211,8 @@ class ConceptDesk:
             f'<h2 class="samnb-phrase">{html.escape(now.phrase)}</h2>'
             f'<p class="samnb-question">{html.escape(now.question)}</p>'
         )
+        if before.task is not now.task:
+            self.stage.surface.chords, self.stage.surface.repeats = chords_of(now.task)
         self.stage.show(now.stage)
         for task, panel in self.asks.items():
             show_if(panel.widget, task is now.task)

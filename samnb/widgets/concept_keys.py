@@ -185,10 +185,12 @@ def act_of(key: str, task: ConceptTask) -> Act | None:
     return _BY_KEY[task].get(key)
 
 
-def all_chords() -> tuple[list[str], list[str]]:
-    """Every chord of the table, and those that fire again while held down."""
-    keys = sorted({key for line in KEYMAP for key in line.keys})
-    return keys, sorted({key for line in KEYMAP if line.is_repeating for key in line.keys})
+def chords_of(task: ConceptTask) -> tuple[list[str], list[str]]:
+    """The chords that count at a task, and those that fire again while held down. All
+    other keys stay with the browser: Tab goes through the buttons where it has no meaning."""
+    lines = _LINES[task].values()
+    keys = sorted({key for line in lines for key in line.keys})
+    return keys, sorted({key for line in lines if line.is_repeating for key in line.keys})
 
 
 def options(task: ConceptTask) -> tuple[Line, ...]:

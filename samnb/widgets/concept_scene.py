@@ -258,7 +258,7 @@ def _drawing_stage(
     if camera is None:
         return StageSnapshot(ratio=scene.ratio)
     masks = tuple(
-        MaskRow(row.number, row.masks[view.frame_idx], row.id == view.item_id)
+        MaskRow(row.number, row.masks[view.frame_idx], view.item_id in (None, row.id))
         for row in rows
         if view.frame_idx in row.masks and not view.is_hidden
     )

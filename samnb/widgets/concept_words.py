@@ -18,7 +18,7 @@ from samnb.events.concepts import (
     PairRefused,
 )
 from samnb.types import EvAnswer, MvAnswer
-from samnb.widgets.concept_keys import Want, line_of, options
+from samnb.widgets.concept_keys import Want, line_of
 
 TASK_WORDS: Final = {
     ConceptTask.MV: "Masks (MV)",
@@ -118,8 +118,7 @@ def answer_words(answer: Answer) -> str:
 def hint(task: ConceptTask, *, has_row: bool, n_rows: int, is_running: bool) -> str:
     """The next sensible thing to do, in one sentence."""
     if task not in DRAWING:
-        keys = ", ".join(f"{line.keys[0].upper()} {line.words}" for line in options(task))
-        return f"One key answers and brings the next: {keys}."
+        return "One key answers and brings the next. Z takes your last answer back."
     if is_running:
         return "Following the instance. You can look at other frames meanwhile; Esc stops it."
     if n_rows == 0:

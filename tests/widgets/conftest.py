@@ -17,7 +17,9 @@ from samnb.widgets.intents import Clicked, DraggedOver, Pressed
 from samnb.widgets.jobs import Inline, inline
 from samnb.widgets.studio import Studio
 from samnb.widgets.surface import KeyPressed
+from tests.engine.concepts.world import write_picture
 from tests.engine.conftest import N_FRAMES, SIZE_HW, Clock, SquareSession, SquareTracker
+from tests.widgets.concept_bench import Bench
 
 
 class Held(Inline):
@@ -252,3 +254,26 @@ def studio(open_studio):
 def is_shown(widget):
     """Whether a widget takes room on the page."""
     return widget.layout.display != "none"
+
+
+@pytest.fixture
+def picture(open_project, tmp_path):
+    """A picture of the project; the session that added it opens the pairs."""
+    session = open_project("maker")
+    media = session.add_media(write_picture(tmp_path / "picture.png"))
+    return session.concepts, media.id
+
+
+@pytest.fixture
+def bench(open_project, clock):
+    """A person sits down at a desk of the concept loop."""
+    benches = []
+
+    def sit(worker="ana", task="mv", held=(), **options):
+        runners = Runners(tuple(f"samnb-{name}" for name in held))
+        benches.append(Bench(open_project(worker), runners, Later(), clock, task, **options))
+        return benches[-1]
+
+    yield sit
+    for one in benches:
+        one.controller.close()
