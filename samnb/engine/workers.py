@@ -9,6 +9,7 @@ pixel of what is wrong, see :func:`samnb.masks.ops.error_centre`.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,16 +67,14 @@ class SimulatedAnnotator:
         cancel: threading.Event | None = None,
     ) -> int:
         """Annotate and submit whatever waits for an annotator; return how many items."""
-        done = 0
-        while not _is_set(cancel):
-            state = session.next(Role.ANNOTATOR, media_id)
-            if state is None:
-                break
-            if self.annotate(session, state.item.id, cancel=cancel).status != "done":
-                break
-            session.submit(state.item.id, allow_missing=True)
-            done += 1
-        return done
+
+        def annotate(item_id: str) -> bool:
+            if self.annotate(session, item_id, cancel=cancel).status != "done":
+                return False
+            session.submit(item_id, allow_missing=True)
+            return True
+
+        return _work_off(session, Role.ANNOTATOR, media_id, cancel, annotate)
 
     def annotate(
         self,
@@ -169,14 +168,12 @@ class SimulatedVerifier:
         cancel: threading.Event | None = None,
     ) -> int:
         """Judge whatever waits for this verifier; return how many items."""
-        done = 0
-        while not _is_set(cancel):
-            state = session.next(Role.VERIFIER, media_id)
-            if state is None:
-                break
-            self.verify(session, state.item.id)
-            done += 1
-        return done
+
+        def verify(item_id: str) -> bool:
+            self.verify(session, item_id)
+            return True
+
+        return _work_off(session, Role.VERIFIER, media_id, cancel, verify)
 
     def verify(self, session: Session, item_id: str) -> Verdict:
         """Watch a proposal and give a verdict, with the worst frame and a note.
@@ -216,6 +213,24 @@ class SimulatedVerifier:
             part = grid[start : start + at_once]
             self.clock.advance(self.strictness.view_s * len(part))
             session.look(state.item.media_id, state.item.id, part[-1])
+
+
+def _work_off(
+    session: Session,
+    role: Role,
+    media_id: str | None,
+    cancel: threading.Event | None,
+    act: Callable[[str], bool],
+) -> int:
+    """Let ``act`` finish one waiting item after another until it says no or none waits;
+    return how many it finished."""
+    done = 0
+    while not _is_set(cancel):
+        state = session.next(role, media_id)
+        if state is None or not act(state.item.id):
+            break
+        done += 1
+    return done
 
 
 def _is_set(cancel: threading.Event | None) -> bool:
