@@ -165,7 +165,7 @@ def test_the_same_run_twice_gives_the_same_masks(open_project, frames_dir, tmp_p
     runs = []
     for name in "ab":
         from samnb.engine.session import Session
-        from tests.engine.conftest import SquareTracker
+        from tests.squares import SquareTracker
 
         session = Session.open(tmp_path / f"{name}.samnb", tracker=SquareTracker(),
                                annotation_fps=100.0)  # fmt: skip

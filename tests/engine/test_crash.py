@@ -12,7 +12,7 @@ WORK = """
 import sys
 from samnb.engine.session import Session
 from samnb.types import Point
-from tests.engine.conftest import SquareTracker
+from tests.squares import SquareTracker
 
 session = Session.open(sys.argv[1], worker="ana", tracker=SquareTracker(), annotation_fps=100.0)
 media = session.add_media(sys.argv[2])

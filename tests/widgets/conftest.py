@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from samnb.engine.session import Session
 from samnb.masks import rle as rle_ops
-from samnb.types import Worker
 from samnb.widgets.controller import Controller
 from samnb.widgets.intents import Clicked, DraggedOver, Pressed
 from samnb.widgets.jobs import Inline, inline
 from samnb.widgets.studio import Studio
 from samnb.widgets.surface import KeyPressed
 from tests.engine.concepts.world import write_picture
-from tests.engine.conftest import N_FRAMES, SIZE_HW, Clock, SquareSession, SquareTracker
+from tests.squares import SquareSession, SquareTracker
 from tests.widgets.concept_bench import Bench
 
 
@@ -161,43 +156,8 @@ class Desk:
 
 
 @pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
 def tracker():
     return HookedTracker()
-
-
-@pytest.fixture
-def frames_dir(tmp_path):
-    folder = tmp_path / "frames"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for n in range(N_FRAMES):
-        image = rng.integers(0, 255, (*SIZE_HW, 3), dtype=np.uint8)
-        Image.fromarray(image).save(folder / f"{n:03d}.png")
-    return folder
-
-
-@pytest.fixture
-def open_project(tmp_path, clock, tracker):
-    """Open the same project file again and again, as after a restart of the kernel."""
-    opened = []
-    counter = itertools.count(1)
-
-    def open_it(worker="ana"):
-        session = Session.open(
-            tmp_path / "p.samnb", worker=Worker(worker), tracker=tracker, clock=clock,
-            annotation_fps=100.0, ids=lambda: f"id{next(counter):03d}",
-        )  # fmt: skip
-        opened.append(session)
-        return session
-
-    yield open_it
-    for session in opened:
-        session.close()
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import pytest
 
 from samnb.widgets.jobs import Inline
 from samnb.widgets.player import Player
-from tests.widgets.conftest import Clock, Later
+from tests.squares import Clock
+from tests.widgets.conftest import Later
 
 
 class Rig:
