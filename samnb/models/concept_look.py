@@ -116,7 +116,7 @@ def tidy(look: Look) -> Look:
     flat = np.array(
         [paste(look.mask_logits[i], look.squares[i] * scale, small_hw).ravel() for i in order],
         np.float32,
-    ).reshape(len(order), -1)
+    ).reshape(len(order), small_hw[0] * small_hw[1])
     inter, area = flat @ flat.T, flat.sum(1)
     kept: list[int] = []
     for at in range(len(order)):

@@ -22,7 +22,7 @@ from samnb.models.concept_text import split_words
 
 WIDTHS: Final = (24, 48, 96)
 DIM: Final = 64
-UNKNOWN: Final = 0.05
+UNKNOWN: Final = 0.005
 """Probability of a word that the model has no vector for."""
 
 
@@ -62,7 +62,10 @@ class ConceptNet(nn.Module):
         self.fuse0 = _conv(16 + 4, 8)
         self.to_mask = nn.Conv2d(8, 1, 1)
         self.squeeze = nn.Conv2d(three, 24, 1)
-        n_in = 2 * one + 2 * two + three + 24 * 36 + 144
+        self.paint = nn.Sequential(nn.Conv2d(3, 32, 1), nn.ReLU(), nn.Conv2d(32, 32, 1), nn.ReLU())
+        n_in = 2 * 32 + 2 * one + 2 * two + three + 24 * 36 + 144
+        # The parts differ in scale by orders of magnitude.
+        self.even = nn.BatchNorm1d(n_in)
         self.trunk = nn.Sequential(nn.Linear(n_in, 192), nn.ReLU(), nn.Dropout(0.1))
         self.to_embedding = nn.Sequential(nn.Linear(192, 128), nn.ReLU(), nn.Linear(128, DIM))
         self.to_quality = nn.Sequential(nn.Linear(192, 32), nn.ReLU(), nn.Linear(32, 1))
@@ -82,17 +85,20 @@ class ConceptNet(nn.Module):
         f3 = self.stage3(f2)
         up2 = self.fuse2(F.relu(_twice(self.down3(f3)) + self.down2(f2)))
         up1 = self.fuse1(F.relu(_twice(up2) + self.down1(f1)))
-        mask = self.to_mask(self.fuse0(torch.cat([_twice(up1), views], 1)))
+        fine = self.to_mask(self.fuse0(torch.cat([_twice(up1), views], 1)))
+        mask = fine + torch.logit(views[:, 3:], eps=0.02)  # what is learned is the difference
         # What a word says is about the thing alone: features are pooled under its mask.
         cover = mask.detach().sigmoid()
         m1 = F.avg_pool2d(cover, 2)
         m2, m3 = F.avg_pool2d(m1, 2), F.avg_pool2d(m1, 4)
+        paint = self.paint(F.avg_pool2d(views[:, :3], 2))
+        paints = [_mean(paint, m1), (paint * (m1 > 0.5)).amax((2, 3))]
         mean1, mean2 = _mean(f1, m1), _mean(f2, m2)
         spread1 = (_mean(f1.square(), m1) - mean1.square()).clamp_min(1e-5).sqrt()
         most2 = (f2 * (m2 > 0.5)).amax((2, 3))
         shape = self.squeeze(f3).flatten(1)
-        parts = [mean1, spread1, mean2, most2, _mean(f3, m3), shape, m2.flatten(1)]
-        return torch.cat(parts, 1), mask[:, 0]
+        parts = [*paints, mean1, spread1, mean2, most2, _mean(f3, m3), shape, m2.flatten(1)]
+        return self.even(torch.cat(parts, 1)), mask[:, 0]
 
     def read(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
         """Turn what :meth:`pool` gave into embeddings (N, DIM) and quality logits (N,)."""

@@ -135,11 +135,12 @@ class Sam3Segmenter:
         rows = rows[scores[rows].argsort(descending=True, stable=True)]
         found = []
         for row in rows.tolist():  # one by one: all masks of a large picture are gigabytes
-            logits = functional.interpolate(
-                out.pred_masks[0, row][None, None].float(),
+            # Probabilities are resized, not logits, as the package's own processor does.
+            soft = functional.interpolate(
+                out.pred_masks[0, row][None, None].float().sigmoid(),
                 (size_hw[0], size_hw[1]), mode="bilinear", align_corners=False,
             )  # fmt: skip
-            instance = Instance((logits[0, 0] > 0).cpu().numpy(), float(scores[row]))
+            instance = Instance((soft[0, 0] > 0.5).cpu().numpy(), float(scores[row]))
             if instance.mask.any():
                 found.append(instance)
         return ConceptPrediction(presence, tuple(found))

@@ -22,6 +22,7 @@ from samnb.models.concept_training.train import (
     WORDS,
     ConceptSettings,
     gather,
+    train_head,
     train_net,
     training_scene,
 )
@@ -65,12 +66,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def train(settings: ConceptSettings) -> tuple[LearnedSegmenter, float]:
     """Train everything; returns the segmenter and the seconds of processor time it took."""
     started = time.process_time()
-    torch.manual_seed(settings.seed)
     tracker = _mobile()
-    proposer, net = Proposer(), ConceptNet(WORDS)
+    torch.manual_seed(settings.seed)
+    proposer = Proposer()
     samples = gather(tracker, proposer, settings)
     logging.info("%d views in all", len(samples))
+    torch.manual_seed(settings.seed)
+    net = ConceptNet(WORDS)
     train_net(net, samples, settings)
+    train_head(net, samples, settings)
     segmenter = LearnedSegmenter(tracker, proposer, net, Calibration(), "concept@new")
     first = settings.scenes + settings.extra
     fresh = [training_scene(settings, first + i) for i in range(CALIBRATION_SCENES)]

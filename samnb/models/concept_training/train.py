@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -50,15 +50,17 @@ class ConceptSettings:
         proposer_steps: optimiser steps of the proposer, 8 pictures each.
         steps: optimiser steps of the image-text model.
         batch: views per step.
+        head_steps: further steps of what reads the pooled features, which are then fixed.
         lr: greatest learning rate.
         seed: of every random choice; pictures have seeds of their own from it.
     """
 
-    scenes: int = 200
-    extra: int = 500
-    proposer_steps: int = 240
-    steps: int = 900
-    batch: int = 64
+    scenes: int = 180
+    extra: int = 400
+    proposer_steps: int = 220
+    steps: int = 1000
+    batch: int = 32
+    head_steps: int = 600
     lr: float = 2e-3
     seed: int = 0
 
@@ -68,6 +70,8 @@ COMBINATIONS: tuple[Combination, ...] = tuple(
 )
 """The table of things: all that the training split shows."""
 WORDS = (*NOUNS, *GROUPS, *COLOUR_NAMES, *TEXTURES)
+GOOD_SHARE = 0.65
+"""Share of the views in a step that show a thing; the others teach what is none."""
 
 
 def training_scene(settings: ConceptSettings, index: int) -> ConceptScene:
@@ -189,33 +193,30 @@ class PhraseBook:
         for column, phrase in enumerate(self.phrases):
             named[[rows[c] for c in phrase.combinations if c in rows], column] = True
         self.named = named
-        self._true = [np.flatnonzero(row) for row in named]
-        self._near = [
-            np.array([index[q] for q in _one_word_away(p) if q in index]) for p in self.phrases
-        ]
+        self.nearly = np.stack([self._nearly(index, kind) for kind in _KINDS])
+        """(3, things, phrases): false, but true if one noun, colour or texture were another."""
 
-    def draw(self, thing: int, rng: np.random.Generator) -> tuple[int, int]:
-        """Draw a phrase that names a thing, and one a word away that does not."""
-        true = int(rng.choice(self._true[thing]))
-        near = self._near[true]
-        false = near[~self.named[thing, near]]
-        return true, int(rng.choice(false))
+    def _nearly(self, index: dict[Phrase, int], kind: str) -> npt.NDArray[np.bool_]:
+        step = np.zeros((len(self.phrases), len(self.phrases)), np.float32)
+        for row, phrase in enumerate(self.phrases):
+            others = (replace(phrase, **{kind: word}) for word in _KINDS[kind])
+            step[row, [index[q] for q in others if q != phrase and q in index]] = 1.0
+        return np.asarray((self.named.astype(np.float32) @ step > 0) & ~self.named)
 
 
-def _one_word_away(phrase: Phrase) -> list[Phrase]:
-    nouns = (*NOUNS, *GROUPS)
-    return [
-        *(Phrase(n, phrase.colour, phrase.texture) for n in nouns if n != phrase.noun),
-        *(Phrase(phrase.noun, c, phrase.texture) for c in COLOUR_NAMES if c != phrase.colour),
-        *(Phrase(phrase.noun, phrase.colour, t) for t in TEXTURES if t != phrase.texture),
-    ]
+_KINDS: dict[str, tuple[str, ...]] = {
+    "noun": (*NOUNS, *GROUPS),
+    "colour": COLOUR_NAMES,
+    "texture": TEXTURES,
+}
 
 
 def train_net(net: ConceptNet, samples: Samples, settings: ConceptSettings) -> list[float]:
     """Teach masks, quality and words together; returns the loss of every step."""
     book = PhraseBook()
     incidence = net.incidence([str(p) for p in book.phrases])
-    named = torch.from_numpy(book.named)
+    named, nearly = torch.from_numpy(book.named), torch.from_numpy(book.nearly)
+    good, rest = (np.flatnonzero(m) for m in (samples.iou >= GOOD_IOU, samples.iou < GOOD_IOU))
     optimizer = torch.optim.AdamW(net.parameters(), lr=settings.lr, weight_decay=0.01)
     rng = np.random.default_rng([settings.seed, 12])
     losses: list[float] = []
@@ -223,8 +224,9 @@ def train_net(net: ConceptNet, samples: Samples, settings: ConceptSettings) -> l
     for step in range(settings.steps):
         for group in optimizer.param_groups:
             group["lr"] = settings.lr * cosine(step / settings.steps)
-        rows = rng.integers(len(samples), size=settings.batch)
-        loss = _loss(net, samples, rows, book, incidence, named, rng)
+        n_good = round(GOOD_SHARE * settings.batch)
+        rows = np.concatenate([rng.choice(good, n_good), rng.choice(rest, settings.batch - n_good)])
+        loss = _loss(net, samples, rows, incidence, named, nearly, rng)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -240,9 +242,9 @@ def _loss(
     net: ConceptNet,
     samples: Samples,
     rows: npt.NDArray[np.int64],
-    book: PhraseBook,
     incidence: Tensor,
     named: Tensor,
+    nearly: Tensor,
     rng: np.random.Generator,
 ) -> Tensor:
     views, truth = samples.views(rows), torch.from_numpy(samples.truth[rows]).float()
@@ -256,24 +258,59 @@ def _loss(
     quality = F.binary_cross_entropy_with_logits(seen.quality, wanted)
     shown = iou > 0.3
     mask = mask_loss(seen.mask[shown], truth[shown])
-    good = np.flatnonzero(samples.iou[rows] >= GOOD_IOU)
-    if len(good) == 0:
-        return mask + quality
-    things = samples.thing[rows][good]
-    drawn = np.array([book.draw(int(t), rng) for t in things])
-    columns = torch.from_numpy(drawn.ravel())
-    log_p = phrase_log_probability(net.word_logits(seen.embedding[good]), incidence[columns])
-    target = named[torch.from_numpy(things)][:, columns].float()
-    each = -target * log_p - (1 - target) * log_not(log_p)
-    at = torch.arange(len(good))
-    own = each[at, 2 * at].mean() + each[at, 2 * at + 1].mean()
-    return mask + quality + own + 0.5 * balanced(each, target)
+    shows = iou >= GOOD_IOU
+    things = torch.from_numpy(samples.thing[rows])[shows]
+    log_p = phrase_log_probability(net.word_logits(seen.embedding[shows]), incidence)
+    return mask + quality + phrase_loss(log_p, named[things], nearly[:, things])
 
 
-def balanced(losses: Tensor, target: Tensor) -> Tensor:
-    """Mean of positives plus mean of negatives: most phrases name little."""
-    right, wrong = target.sum().clamp_min(1), (1 - target).sum().clamp_min(1)
-    return (losses * target).sum() / right + (losses * (1 - target)).sum() / wrong
+def phrase_loss(log_p: Tensor, right: Tensor, near: Tensor) -> Tensor:
+    """Log-probabilities (N, P) against phrases that are true (N, P) and nearly so (3, N, P)."""
+    false = -log_not(log_p)
+    # A wrong noun, colour and texture weigh alike, though there are many more nouns.
+    wrong = [false[one].mean() for one in near]
+    far = false[~right & ~near.any(0)].mean()
+    return 0.7 * torch.stack(wrong).sum() + 0.5 * far - log_p[right].mean()
+
+
+def train_head(net: ConceptNet, samples: Samples, settings: ConceptSettings) -> list[float]:
+    """Go on with what reads the pooled features, computed once; cheap enough for many steps."""
+    book = PhraseBook()
+    incidence = net.incidence([str(p) for p in book.phrases])
+    named, nearly = torch.from_numpy(book.named), torch.from_numpy(book.nearly)
+    net.eval()
+    with torch.no_grad():
+        parts = np.array_split(np.arange(len(samples)), max(1, len(samples) // 64))
+        pooled = torch.cat([net.pool(samples.views(rows))[0] for rows in parts])
+    log.info("features of %d views pooled", len(pooled))
+    iou, thing = torch.from_numpy(samples.iou), torch.from_numpy(samples.thing)
+    good, rest = (torch.nonzero(m)[:, 0] for m in (iou >= GOOD_IOU, iou < GOOD_IOU))
+    heads = (net.trunk, net.to_embedding, net.to_quality)
+    weights = [*(p for m in heads for p in m.parameters()), net.vectors, net.bias]
+    optimizer = torch.optim.AdamW(weights, lr=1.5e-3, weight_decay=0.03)
+    rng = np.random.default_rng([settings.seed, 14])
+    losses: list[float] = []
+    net.trunk.train()
+    for step in range(settings.head_steps):
+        for group in optimizer.param_groups:
+            group["lr"] = 1.5e-3 * cosine(step / settings.head_steps)
+        rows = torch.cat([s[torch.from_numpy(rng.integers(len(s), size=n))]
+                          for s, n in ((good, 96), (rest, 48))])  # fmt: skip
+        embedding, quality = net.read(pooled[rows])
+        wanted = ((iou[rows] - 0.35) / 0.3).clamp(0, 1)
+        things = thing[rows[:96]]
+        log_p = phrase_log_probability(net.word_logits(embedding[:96]), incidence)
+        loss = F.binary_cross_entropy_with_logits(quality, wanted)
+        loss = loss + phrase_loss(log_p, named[things], nearly[:, things])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+        if (step + 1) % 100 == 0:
+            log.info("head: step %d of %d: %.4f", step + 1, settings.head_steps,
+                     np.mean(losses[-100:]))  # fmt: skip
+    net.eval()
+    return losses
 
 
 def mask_loss(logits: Tensor, truth: Tensor) -> Tensor:

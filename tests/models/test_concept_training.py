@@ -1,0 +1,110 @@
+"""The training of the default concept segmenter, in miniature."""
+
+import numpy as np
+import pytest
+import torch
+
+from samnb.models.concept_crops import CROP
+from samnb.models.concept_net import ConceptNet
+from samnb.models.concept_training.judge import phrases_to_ask, score
+from samnb.models.concept_training.samples import join, sample_masks, spoil
+from samnb.models.concept_training.train import (
+    COMBINATIONS,
+    WORDS,
+    ConceptSettings,
+    PhraseBook,
+    heat_target,
+    spoilt_samples,
+    train_net,
+    training_scene,
+)
+from samnb.synthetic.concepts import HELD_OUT, make_concept_scene
+from samnb.synthetic.things import parse_phrase
+
+SETTINGS = ConceptSettings(scenes=1, extra=1, steps=12, batch=16)
+SCENES = [training_scene(SETTINGS, i) for i in range(3)]
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return join([spoilt_samples(s, np.random.default_rng(i)) for i, s in enumerate(SCENES)])
+
+
+def test_the_table_of_things_has_nothing_that_is_held_out():
+    assert not set(COMBINATIONS) & HELD_OUT
+    assert {t.combination for s in SCENES for t in s.things} <= set(COMBINATIONS)
+
+
+def test_no_phrase_of_the_book_is_held_out_and_each_thing_has_true_and_near_ones():
+    book = PhraseBook()
+    assert not any(p.is_held_out for p in book.phrases)
+    assert book.named.any(1).all() and book.nearly.any(2).all()
+    assert not (book.named & book.nearly).any()
+
+
+def test_near_phrases_are_false_and_one_word_away():
+    book = PhraseBook()
+    row = COMBINATIONS.index(("red", "striped", "cup"))
+    near = {str(p) for p, hit in zip(book.phrases, book.nearly[:, row].any(0), strict=True) if hit}
+    true = {str(p) for p, hit in zip(book.phrases, book.named[row], strict=True) if hit}
+    assert {"cup", "red cup", "striped cup"} <= true
+    assert {"blue cup", "spotted red cup"} <= near and "blue fish" not in near
+
+
+def test_true_masks_make_samples_of_themselves():
+    scene = SCENES[0]
+    masks = torch.from_numpy(np.stack([scene.labels == t.number for t in scene.things])).float()
+    rows = [(t.number, 40 + i) for i, t in enumerate(scene.things)]
+    found = sample_masks(scene.image, scene.labels, rows, masks)
+    assert found.iou.min() > 0.85
+    assert found.thing.tolist() == [40 + i for i in range(len(rows))]
+    assert found.views(np.arange(len(found))).shape == (len(found), 4, CROP, CROP)
+
+
+def test_a_background_is_a_sample_of_nothing():
+    scene = SCENES[0]
+    free = np.argwhere(scene.labels == 0)[0]
+    maps = torch.zeros(1, *scene.labels.shape)
+    maps[0, free[0], free[1]] = 1.0
+    found = sample_masks(scene.image, scene.labels, [(t.number, 0) for t in scene.things], maps)
+    assert found.iou[0] < 0.1
+
+
+def test_spoilt_masks_are_good_and_bad(samples):
+    assert (samples.iou > 0.75).mean() > 0.3
+    assert (samples.iou < 0.35).mean() > 0.1
+    assert len(spoil(np.zeros((1, 40, 40), bool), np.random.default_rng(0))) <= 2
+
+
+def test_heat_is_highest_inside_of_every_thing():
+    scene = SCENES[1]
+    target = heat_target(scene, (30, 40))
+    assert target.max() == 1.0
+    for y, x in np.argwhere(target == 1.0):
+        block = scene.labels[y * 8 : y * 8 + 8, x * 8 : x * 8 + 8]
+        assert block.any()
+    assert int((target == 1.0).sum()) <= len(scene.things)
+
+
+def test_training_lowers_the_loss_and_is_repeatable(samples):
+    def run():
+        torch.manual_seed(0)
+        net = ConceptNet(WORDS)
+        return train_net(net, samples, SETTINGS), net.vectors.detach()
+
+    losses, vectors = run()
+    again, same = run()
+    assert np.mean(losses[-4:]) < np.mean(losses[:4])
+    assert losses == again and torch.equal(vectors, same)
+
+
+def test_questions_about_a_scene_are_of_every_kind():
+    scene = make_concept_scene(5, split="test")
+    asked = phrases_to_ask(scene)
+    there = [p for p in asked if scene.truth(p)]
+    assert len(there) == 3 and len(asked) >= 6
+    assert all(parse_phrase(p) for p in asked)
+
+
+def test_scores_of_no_pairs_are_zero():
+    assert score([]).cgf1 == pytest.approx(0.0)
