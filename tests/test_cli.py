@@ -17,6 +17,7 @@ def project(tmp_path):
 def test_every_command_has_help(capsys):
     for words in (
         ["studio"],
+        ["desk"],
         ["import"],
         ["export"],
         ["eval"],
@@ -76,3 +77,23 @@ def test_the_studio_opens_one_project_at_a_time(capsys, project):
 def test_the_studio_refuses_a_bad_file_before_it_starts_a_server(capsys, tmp_path):
     assert cli.main(["studio", str(tmp_path / "none.mp4"), "--project", str(tmp_path / "p")]) == 1
     assert "none.mp4" in capsys.readouterr().err
+
+
+def test_a_desk_opens_for_a_worker_and_a_task(monkeypatch, project):
+    seen = {}
+
+    def stop(notebook, project, **settings):
+        seen.update(notebook=notebook, project=project, **settings)
+        raise LogError("enough seen")
+
+    monkeypatch.setattr(launch, "write_desk_notebook", stop)
+    assert cli.main(["desk", str(project), "--worker", "bo b", "--task", "correct"]) == 1
+    assert seen["notebook"].name == "p-desk-bo-b.ipynb" and seen["project"] == project
+    assert (seen["worker"], seen["task"], seen["is_demo"]) == ("bo b", "correct", False)
+
+
+def test_a_desk_needs_a_project_that_is_there(capsys, tmp_path):
+    assert cli.main(["desk"]) == 1
+    assert "expected a project file, or --demo" in capsys.readouterr().err
+    assert cli.main(["desk", str(tmp_path / "nope.samnb")]) == 1
+    assert "--demo makes one" in capsys.readouterr().err

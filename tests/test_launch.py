@@ -3,7 +3,7 @@ from pathlib import Path
 import nbformat
 from nbformat import v4
 
-from samnb.launch import write_notebook
+from samnb.launch import write_desk_notebook, write_notebook
 
 
 def test_the_notebook_names_project_media_and_worker(tmp_path):
@@ -35,3 +35,14 @@ def test_opening_again_keeps_the_user_s_own_cells(tmp_path):
     sources = [c.source for c in nbformat.read(path, as_version=4).cells]
     assert len(sources) == 3 and sources[-1] == "mine = 1"
     assert "worker='bo'" in sources[1]
+
+
+def test_every_reviewer_s_desk_has_a_notebook(tmp_path):
+    path = write_desk_notebook(
+        tmp_path / "p-desk-ana.ipynb", tmp_path / "p.samnb",
+        worker="ana", task="ev", model=None, is_demo=True,
+    )  # fmt: skip
+    (cell,) = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    assert "Session.open('p.samnb', worker='ana')" in cell.source
+    assert "ConceptDesk(session, 'ev', note=NOTE)" in cell.source
+    compile(cell.source, "cell", "exec")

@@ -70,6 +70,10 @@ class Project:
             f"studio = Studio(session{names})\n"
             "studio"
         )
+        self.write_cell(cell)
+
+    def write_cell(self, cell: str) -> None:
+        """Write the notebook with this cell and one of the user's."""
         notebook = nbformat.v4.new_notebook()
         notebook.cells = [
             nbformat.v4.new_code_cell(cell),

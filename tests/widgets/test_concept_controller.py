@@ -109,7 +109,7 @@ def test_no_box_and_accept_is_a_verified_negative(picture, bench):
     pair_id = propose(loop, media_id, "blue dog", [])
     eve = bench("eve", "ev")
     assert "Nothing is marked" in eve.now.question
-    assert [o.outcome for o in eve.now.options][0] == "finished: a verified negative"
+    assert eve.now.options[0].outcome == "finished: a verified negative"
     eve.press("y")
     assert eve.bodies(EvAnswered)[0].answer is EvAnswer.ACCEPT
     assert eve.loop.pair(pair_id).is_negative
