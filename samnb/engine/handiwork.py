@@ -124,7 +124,7 @@ class Hand:
         for n in range(self._habits.max_clicks):
             score = iou(pred, gt)
             is_done = score >= self._habits.satisfied_iou or not (pred ^ gt).any()
-            if is_done or self._is_hopeless(scores):
+            if is_done or self._is_hopeless(scores, self._habits.least_gain):
                 break
             is_lost = n == 0 and gt.any() and score < self._habits.object_first_iou
             point = self._aim(gt, None if is_lost else pred, prompts)
@@ -132,21 +132,23 @@ class Hand:
             # What the machine placed goes into the log with the first click by hand.
             clicks = 1 if is_alone or (by_machine and n == 0) else None
             prompts = (*prompts, point)
-            self._session.set_prompts(
+            frame = self._session.set_prompts(
                 self._item_id, frame_idx, prompts, clicks=clicks, is_alone=is_alone
             )
+            if frame is not None and not is_alone:
+                prompts = frame.prompts  # a click on a painted mask has become part of it
             answer = self.mask(frame_idx)
             pred = nothing if answer is None else answer
             scores.append(iou(pred, gt))
         return self._take_back(frame_idx, scores, pred)
 
-    def _is_hopeless(self, scores: list[float]) -> bool:
+    def _is_hopeless(self, scores: list[float], least_gain: float) -> bool:
         """Whether the last few gestures have not bettered the best mask before them."""
         patience = self._habits.patience
         if patience is None or len(scores) <= patience:
             return False
         best_before = max(scores[:-patience])
-        return max(scores[-patience:]) < best_before + self._habits.least_gain
+        return max(scores[-patience:]) <= best_before + least_gain
 
     def _take_back(
         self, frame_idx: int, scores: list[float], pred: BoolMask
@@ -198,8 +200,8 @@ class Hand:
     def _paint(self, frame_idx: int, gt: BoolMask, pred: BoolMask) -> None:
         scores = [iou(pred, gt)]
         for _ in range(self._habits.max_strokes):
-            if scores[-1] >= self._habits.satisfied_iou or self._is_hopeless(scores):
-                break
+            if scores[-1] >= self._habits.satisfied_iou or self._is_hopeless(scores, 0.0):
+                break  # strokes help little by little, and nothing comes after them
             stroke = stroke_over(gt, pred)
             self._tired.spend(self._habits.times.stroke_s)
             self._session.paint(self._item_id, frame_idx, stroke)

@@ -119,10 +119,10 @@ class Habits:
         max_clicks: clicks per prompted frame at most.
         satisfied_iou: clicking ends at this IoU with the truth; 1.0 uses all clicks.
         pause_iou: a frame below this IoU is seen to be wrong.
-        patience: clicks (and then strokes) in a row without ``least_gain`` after which
-            they are given up, those since the best mask are taken back, and the next tool
-            is tried; None uses all of them whether they help or not, as the paper does.
-        least_gain: IoU by which a click or stroke must better the best mask so far.
+        patience: clicks in a row without ``least_gain``, or strokes without any, after
+            which they are given up, those since the best mask are taken back, and the next
+            tool is tried; None uses all of them whether they help or not, as the paper does.
+        least_gain: IoU by which a click must better the best mask so far.
         object_first_iou: a frame below this IoU gets its first click on the object itself,
             since the mask is on something else; 0 clicks the larger error always, as the
             paper does.
@@ -194,6 +194,7 @@ CAREFUL: Final = Habits(
     object_first_iou=0.5,
     starts_afresh=True,
     brush_phases=frozenset({1, 2, 3}),
+    max_strokes=20,
     marks_absent=True,
 )
 """What all phases of the controlled comparison are held to: click until IoU 0.85 with the

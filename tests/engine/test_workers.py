@@ -209,6 +209,25 @@ def test_clicks_that_do_not_help_are_given_up_taken_back_and_counted(project, tr
     assert row["clicks"] == len(edits(session))
 
 
+def test_clicks_on_a_painted_mask_count_one_each(project, truth):
+    habits = replace(CAREFUL, max_clicks=2, satisfied_iou=0.7, max_strokes=1)
+    session, item, worker = project(habits, phase=1, tracker=ColourTracker(rough=9))
+    worker.annotate(session, item.id)
+    painted = session.item(item.id).frames[0]
+    assert isinstance(painted.prompts[0], MaskPrompt)
+    strict = SimulatedAnnotator(
+        truth, replace(CAREFUL, satisfied_iou=0.99, pause_iou=0.99, patience=None, max_strokes=1),
+        clock=worker.clock, rng=worker.rng,
+    )  # fmt: skip
+    session.submit(item.id)
+    session.as_worker("bo").judge(item.id, "unsatisfactory")
+    session.refresh()
+    n_before = len(edits(session))
+    strict.annotate(session, item.id)
+    later = [e for e in edits(session)[n_before:] if e.tool == "points"]
+    assert len(later) > 2 and {e.clicks for e in later} == {1}
+
+
 def test_phase_3_starts_a_frame_afresh_where_the_memory_misleads(project, truth):
     habits = replace(CAREFUL, brush_phases=frozenset())
     session, item, worker = project(habits, tracker=Stubborn(drift=1.0))
