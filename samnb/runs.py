@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_run_commands(commands: Any) -> None:
-    """Add ``run masklet`` and ``run curves`` to a parser's commands."""
+    """Add ``run masklet``, ``run curves`` and ``run concept`` to a parser's commands."""
     p = commands.add_parser("run", help="run the engine with simulated workers")
     tasks = p.add_subparsers(title="tasks", required=True, metavar="TASK")
     masklet = tasks.add_parser(
@@ -40,6 +40,115 @@ def add_run_commands(commands: Any) -> None:
     curves.add_argument("--modes", default="offline,online", help="default: %(default)s")
     curves.add_argument("--prompted", type=int, default=8, help="prompted frames at most")
     curves.set_defaults(run=_curves)
+    _add_concept(tasks)
+
+
+def _add_concept(tasks: Any) -> None:
+    p = tasks.add_parser(
+        "concept",
+        help="go round SAM 3's loop on made-up pictures: mining to retraining; or, with --arms, "
+        "work the same pairs in the paper's four ways",
+    )
+    p.add_argument("--project", type=Path, required=True, help="project file, made when missing")
+    p.add_argument(
+        "--arms",
+        help="comma-separated: phrase (a person draws all), masks (a person corrects), people "
+        "(all-human engine), models (AI verifiers); each gets a project beside --project",
+    )
+    p.add_argument("--cycles", type=int, default=3, help="times round (default: %(default)s)")
+    p.add_argument(
+        "--pictures", type=int, default=12, help="a cycle, or for the arms (default: %(default)s)"
+    )
+    p.add_argument(
+        "--warmup", type=int, default=16, help="pictures AI verifiers learn from and are checked "
+        "on before the arms (default: %(default)s)"
+    )  # fmt: skip
+    p.add_argument("--positives", type=int, default=3, help="phrases a picture, for the arms")
+    p.add_argument("--negatives", type=int, default=9, help="likewise (default: %(default)s)")
+    p.add_argument("--difficulty", type=float, default=0.5, help="0 to 1 (default: %(default)s)")
+    p.add_argument("--size", default="240x320", help="HEIGHTxWIDTH (default: %(default)s)")
+    p.add_argument("--model", default="concept", help="segmenter (default: %(default)s)")
+    p.add_argument("--mv-accuracy", type=float, help="of simulated people (default: the paper's)")
+    p.add_argument("--ev-accuracy", type=float, help="of simulated people (default: the paper's)")
+    p.add_argument("--audit", type=float, default=0.03, help="share audited (default: %(default)s)")
+    p.add_argument("--seed", type=int, default=0, help="of pictures and chance")
+    p.add_argument("--json", action="store_true", help="print one JSON object")
+    p.set_defaults(run=_concept)
+
+
+def _concept(args: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from samnb.engine.concepts.reviewers import Skill
+    from samnb.engine.concepts.warmup import Targets
+    from samnb.models.concept_registry import load_concept_segmenter
+
+    given = {"mv_accuracy": args.mv_accuracy, "ev_accuracy": args.ev_accuracy}
+    skill = replace(Skill(), **{k: v for k, v in given.items() if v is not None})
+    targets = replace(Targets.as_people(skill), audit_rate=args.audit)
+    worlds = _concept_worlds(args)
+    segmenter = load_concept_segmenter(args.model)
+    if args.arms is None:
+        from samnb.engine.concepts.cycles import run_cycles
+
+        result: Any = run_cycles(
+            args.project, worlds, segmenter, skill=skill, targets=targets, seed=args.seed,
+            on_progress=_show,
+        )  # fmt: skip
+    else:
+        result = _concept_arms(args, worlds, segmenter, skill, targets)
+    sys.stdout.write((json.dumps(result.to_dict()) if args.json else str(result)) + "\n")
+    return 0
+
+
+def _concept_arms(args: Any, worlds: Any, segmenter: Any, skill: Any, targets: Any) -> Any:
+    from samnb.engine.concepts import timing
+    from samnb.engine.concepts.arms import run_arms
+    from samnb.engine.concepts.warmup import prepare_verification
+
+    names = dict(zip(("phrase", "masks", "people", "models"), timing.ARMS, strict=True))
+    words = _words(args.arms, "arms")
+    unknown = [w for w in words if w not in names]
+    if unknown:
+        raise InputError(f"arms: expected some of {', '.join(names)}, got {', '.join(unknown)}")
+    verification = None
+    if "models" in words:
+        verification = prepare_verification(
+            args.project.with_name(f"{args.project.stem}-warmup.samnb"), worlds[0], segmenter,
+            skill=skill, targets=targets, seed=args.seed, on_progress=_show,
+        )  # fmt: skip
+    return run_arms(
+        args.project.with_name(f"{args.project.stem}-arms"), worlds[1], segmenter, verification,
+        arms=[names[w] for w in words], skill=skill, seed=args.seed, on_progress=_show,
+    )  # fmt: skip
+
+
+def _concept_worlds(args: argparse.Namespace) -> tuple[Any, ...]:
+    """New pictures for each cycle; or those of the warm-up and those of the arms."""
+    from samnb.engine.concepts.world import make_world
+
+    counts = [args.pictures] * args.cycles if args.arms is None else [args.warmup, args.pictures]
+    folder = args.project.with_name(f"{args.project.stem}-pictures")
+    return tuple(
+        make_world(
+            folder,
+            count,
+            seed=1 + 1000 * args.seed + number,
+            n_positives=args.positives,
+            n_negatives=args.negatives,
+            difficulty=args.difficulty,
+            size_hw=_size(args.size),
+            split="test",
+        )
+        for number, count in enumerate(counts)
+    )
+
+
+def _size(text: str) -> tuple[int, int]:
+    size = text.lower().split("x")
+    if len(size) != 2 or not all(n.isdecimal() for n in size):
+        raise InputError(f"size: expected HEIGHTxWIDTH, got {text!r}")
+    return int(size[0]), int(size[1])
 
 
 def _add_common(p: argparse.ArgumentParser) -> None:
@@ -130,9 +239,7 @@ def _truth(args: argparse.Namespace) -> GroundTruth:
 
     if args.truth:
         return read_truth(args.truth)
-    size = args.size.lower().split("x")
-    if len(size) != 2 or not all(n.isdecimal() for n in size):
-        raise InputError(f"size: expected HEIGHTxWIDTH, got {args.size!r}")
+    size_hw = _size(args.size)
     folder = args.project.with_name(f"{args.project.stem}-clips")
     return make_truth(
         folder,
@@ -140,7 +247,7 @@ def _truth(args: argparse.Namespace) -> GroundTruth:
         seed=args.seed,
         n_objects=args.objects,
         n_frames=args.frames,
-        size_hw=(int(size[0]), int(size[1])),
+        size_hw=size_hw,
         difficulty=args.difficulty,
     )
 

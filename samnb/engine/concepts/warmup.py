@@ -1,0 +1,169 @@
+"""How a verifier earns its place: targets, simulated people at their desks, a warm-up project."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from samnb.engine.concepts.arms import (
+    REVIEWERS,
+    Progress,
+    Verification,
+    add_world,
+    simulated_loop,
+)
+from samnb.engine.concepts.retrain import retrain_verifier
+from samnb.engine.concepts.reviewers import SimulatedReviewer, Skill
+from samnb.engine.concepts.session import ConceptSession
+from samnb.engine.concepts.world import ConceptWorld
+from samnb.engine.simulation import SimulatedClock
+from samnb.engine.workers import simulated
+from samnb.events.concepts import ConceptTask
+from samnb.models.concepts import ConceptSegmenter, ConceptVerifier
+from samnb.types import InputError
+
+CHECKED_SHARE: Final = 0.5
+"""Share of the warm-up pictures that a verifier is checked on instead of learning from."""
+
+
+def parity(accuracy: float) -> float:
+    """How often two people of this accuracy disagree, ``2 a (1 - a)``.
+
+    The error of a verifier is measured against people, who err themselves. One that disagrees
+    with them no more often than this is, where errors are independent and answers two, at
+    least as accurate as they are: the target of "as good as a person".
+
+    Raises:
+        InputError: not a share.
+    """
+    if not 0 <= accuracy <= 1:
+        raise InputError(f"accuracy: expected 0 to 1, got {accuracy}")
+    return 2 * accuracy * (1 - accuracy)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What is allowed among automatic decisions; see ``ConceptSession.choose_routing``.
+
+    Attributes:
+        mv: share of MV answers that differ from a person's.
+        ev: the same for EV.
+        delta: chance that a bound does not hold.
+        audit_rate: share of decisions that people go on checking.
+    """
+
+    mv: float
+    ev: float
+    delta: float = 0.1
+    audit_rate: float = 0.03
+
+    @classmethod
+    def as_people(cls, skill: Skill) -> Targets:
+        """As good as people of this skill."""
+        # Who never errs would leave nothing that a model may do.
+        return cls(max(parity(skill.mv_accuracy), 0.05), max(parity(skill.ev_accuracy), 0.05))
+
+
+class People:
+    """One simulated worker per task, each with a door of its own.
+
+    Args:
+        loop: the project.
+        clock: its simulated clock.
+        truth: what they have in mind.
+        skill: how well they work.
+        seed: of their errors.
+    """
+
+    def __init__(
+        self,
+        loop: ConceptSession,
+        clock: SimulatedClock,
+        truth: ConceptWorld,
+        skill: Skill,
+        seed: int = 0,
+    ) -> None:
+        self._reviewer = SimulatedReviewer(truth, skill, clock=clock, seed=seed)
+        self._doors = {
+            task: loop.session.as_worker(simulated(name)).concepts
+            for task, name in REVIEWERS.items()
+        }
+
+    def work(self, task: ConceptTask, cancel: threading.Event | None = None) -> int:
+        """Do whatever waits at a task; return how many pairs."""
+        return self._reviewer.work(self._doors[task], task, cancel=cancel)
+
+
+def decide(
+    loop: ConceptSession,
+    people: People,
+    verifier: ConceptVerifier | None = None,
+    cancel: threading.Event | None = None,
+) -> None:
+    """Take every open pair to its end: the model first, where there is one, then people."""
+    for task in (ConceptTask.MV, ConceptTask.EV):
+        if verifier is not None:
+            loop.verify(verifier, [task], cancel=cancel)
+        people.work(task, cancel)
+    people.work(ConceptTask.CORRECT, cancel)
+
+
+def switch_on(loop: ConceptSession, verifier: ConceptVerifier, targets: Targets, seed: int) -> None:
+    """Ask a verifier what people answered about held-out pairs, and let it decide elsewhere
+    as far as that allows."""
+    held_out = [p.id for p in loop.refresh().pairs.values() if p.is_held_out]
+    loop.verify(verifier, pair_ids=held_out, is_past=True)
+    for task, target in ((ConceptTask.MV, targets.mv), (ConceptTask.EV, targets.ev)):
+        loop.choose_routing(
+            task,
+            verifier.name,
+            target=target,
+            delta=targets.delta,
+            audit_rate=targets.audit_rate,
+            seed=seed,
+        )
+
+
+def prepare_verification(
+    target: str | Path,
+    world: ConceptWorld,
+    segmenter: ConceptSegmenter,
+    *,
+    skill: Skill | None = None,
+    targets: Targets | None = None,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> Verification:
+    """Train a verifier on a warm-up project and find out what it may decide.
+
+    People answer everything there. The verifier learns from some pictures; what it may decide
+    is told by the others, which it never saw.
+
+    Args:
+        target: the warm-up's project file.
+        world: pictures that the comparison does not use.
+        segmenter: proposes the masks, and the verifier's candidates.
+        skill: how well simulated people work.
+        targets: the allowed errors; None is "as good as a person".
+        seed: of all chance.
+        on_progress: called before each step.
+
+    Raises:
+        FlowError: nothing to learn from.
+    """
+    skill = skill or Skill()
+    tell = on_progress or (lambda _done, _total, _what: None)
+    with simulated_loop(target, seed) as (loop, clock):
+        add_world(loop, world, CHECKED_SHARE)
+        tell(0, 4, "warm-up: proposals")
+        loop.propose(segmenter)
+        tell(1, 4, "warm-up: people answer")
+        decide(loop, People(loop, clock, world, skill, seed))
+        tell(2, 4, "warm-up: the verifier learns")
+        cycle = retrain_verifier(loop, segmenter=segmenter, seed=seed, timer=clock)
+        tell(3, 4, "warm-up: the verifier is checked")
+        switch_on(loop, cycle.model, targets or Targets.as_people(skill), seed)
+        tell(4, 4, "")
+        return Verification(cycle.model, tuple(loop.state.routing.values()))
