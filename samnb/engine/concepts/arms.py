@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from samnb.engine.concepts import timing
-from samnb.engine.concepts.mining import is_held_out
 from samnb.engine.concepts.quality import score_pairs
 from samnb.engine.concepts.reviewers import SimulatedReviewer, Skill
 from samnb.engine.concepts.session import ConceptSession
@@ -359,10 +358,10 @@ class _Arm:
 
 
 def add_world(loop: ConceptSession, world: ConceptWorld, held_out_share: float = 0.0) -> None:
-    """Make a world's pictures and phrases part of a project, some of them held out."""
-    for picture in world.pictures:
+    """Make a world's pictures and phrases part of a project, an even share held out."""
+    for at, picture in enumerate(world.pictures):
         media = loop.session.add_media(picture.path)
-        is_apart = is_held_out(media.id, held_out_share)
+        is_apart = int((at + 1) * held_out_share) > int(at * held_out_share)
         loop.add_pairs(
             media.id, picture.positives, origin="mined", source="the world", is_held_out=is_apart
         )
