@@ -15,6 +15,7 @@ from samnb.models.concept_training.train import (
     PhraseBook,
     heat_target,
     spoilt_samples,
+    train_head,
     train_net,
     training_scene,
 )
@@ -96,6 +97,17 @@ def test_training_lowers_the_loss_and_is_repeatable(samples):
     again, same = run()
     assert np.mean(losses[-4:]) < np.mean(losses[:4])
     assert losses == again and torch.equal(vectors, same)
+
+
+def test_going_on_with_the_head_leaves_masks_and_features_as_they_are(samples):
+    torch.manual_seed(0)
+    net = ConceptNet(WORDS)
+    views = samples.views(np.arange(4))
+    before = net.eval().pool(views)
+    losses = train_head(net, samples, ConceptSettings(head_steps=30))
+    assert np.mean(losses[-5:]) < np.mean(losses[:5])
+    after = net.pool(views)
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 def test_questions_about_a_scene_are_of_every_kind():

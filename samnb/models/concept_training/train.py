@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,11 +57,11 @@ class ConceptSettings:
     """
 
     scenes: int = 180
-    extra: int = 400
+    extra: int = 700
     proposer_steps: int = 220
     steps: int = 1000
     batch: int = 32
-    head_steps: int = 600
+    head_steps: int = 500
     lr: float = 2e-3
     seed: int = 0
 
@@ -70,6 +71,8 @@ COMBINATIONS: tuple[Combination, ...] = tuple(
 )
 """The table of things: all that the training split shows."""
 WORDS = (*NOUNS, *GROUPS, *COLOUR_NAMES, *TEXTURES)
+HEAD_DROPOUT = 0.3
+"""More than in the first part, because features no longer vary from step to step."""
 GOOD_SHARE = 0.65
 """Share of the views in a step that show a thing; the others teach what is none."""
 
@@ -291,6 +294,8 @@ def train_head(net: ConceptNet, samples: Samples, settings: ConceptSettings) -> 
     rng = np.random.default_rng([settings.seed, 14])
     losses: list[float] = []
     net.trunk.train()
+    dropout: Any = net.trunk[-1]
+    usual, dropout.p = dropout.p, HEAD_DROPOUT
     for step in range(settings.head_steps):
         for group in optimizer.param_groups:
             group["lr"] = 1.5e-3 * cosine(step / settings.head_steps)
@@ -309,6 +314,7 @@ def train_head(net: ConceptNet, samples: Samples, settings: ConceptSettings) -> 
         if (step + 1) % 100 == 0:
             log.info("head: step %d of %d: %.4f", step + 1, settings.head_steps,
                      np.mean(losses[-100:]))  # fmt: skip
+    dropout.p = usual
     net.eval()
     return losses
 
