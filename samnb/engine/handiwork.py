@@ -93,7 +93,7 @@ class Hand:
             prompts = by_machine
         pred, _ = self._click_on(frame_idx, gt, pred, prompts, by_machine)
         may_redraw = self._habits.starts_afresh and self._phase.has_memory and held is not None
-        if may_redraw and gt.any() and iou(pred, gt) < self._habits.satisfied_iou:
+        if may_redraw and gt.any() and iou(pred, gt) < self._habits.pause_iou:
             pred = self._click_afresh(frame_idx, gt, pred)
         return pred
 

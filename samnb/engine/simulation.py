@@ -126,8 +126,9 @@ class Habits:
         object_first_iou: a frame below this IoU gets its first click on the object itself,
             since the mask is on something else; 0 clicks the larger error always, as the
             paper does.
-        starts_afresh: in Phase 3, where clicks did not satisfy, clicks the frame again from
-            nothing, on its own pixels, and hands the tracker the mask.
+        starts_afresh: in Phase 3, where clicks left the mask wrong (below ``pause_iou``),
+            clicks the frame again from nothing, on its own pixels, and hands the tracker
+            the mask.
         brush_phases: phases in which strokes follow when the clicks did not satisfy.
         max_strokes: strokes per frame at most.
         marks_absent: says "absent" where the object is not in the picture; otherwise the
