@@ -13,6 +13,7 @@ from samnb.engine.state import ItemState
 from samnb.events import FrameEdited
 from samnb.events.concepts import Corrected
 from samnb.masks import rle as rle_ops
+from samnb.masks.ops import bounds
 from samnb.types import MaskId, MaskPrompt, Prompt, Stroke
 from samnb.widgets import concept_drafts as drafts
 from samnb.widgets.concept_drafts import GROUP, HANDED_IN, HandIn, Row, RowKind
@@ -56,6 +57,7 @@ class Correcting:
         proposal_id = proposal.proposal_id if proposal else ""
         self._stem = drafts.stem_of(work, proposal_id, loop.session.worker.id)
         self._is_empty: dict[MaskId, bool] = {}
+        self._corners: dict[MaskId, tuple[float, float] | None] = {}
 
     @property
     def is_video(self) -> bool:
@@ -103,6 +105,13 @@ class Correcting:
             self._is_empty.update((k, rle_ops.area(rle) == 0) for k, rle in stored.items())
         empty = frozenset(mask_id for mask_id in ids if self._is_empty[mask_id])
         return drafts.hand_in_of(rows, empty)
+
+    def corner(self, mask_id: MaskId) -> tuple[float, float] | None:
+        """Upper left corner (x, y) of a mask's box in media pixels; None if it is empty."""
+        if mask_id not in self._corners:
+            box = bounds(rle_ops.decode(self.loop.session.mask(mask_id)))
+            self._corners[mask_id] = box and (float(box[1].start), float(box[0].start))
+        return self._corners[mask_id]
 
     # -- changing it ---------------------------------------------------------------
 

@@ -111,15 +111,15 @@ class ConceptDesk:
         self.note = ipywidgets.HTML().add_class("samnb-faint")
         self.title = ipywidgets.HTML().add_class("samnb-title")
         self.hint = ipywidgets.HTML().add_class("samnb-hint")
-        left = ipywidgets.Box([self.title, self.stage.widget, self._frame_bar(), self.hint])
+        # Messages come below the picture: one above would move it under the pointer.
+        below = [self._frame_bar(), self.banner, self.hint]
+        left = ipywidgets.Box([self.title, self.stage.widget, *below])
         left.add_class("samnb-left")
         panels = [panel.widget for panel in self.asks.values()]
         side = ipywidgets.Box([*panels, self.correct.widget]).add_class("samnb-side")
         main = ipywidgets.Box([left, side]).add_class("samnb-main")
         self.help = ipywidgets.HTML().add_class("samnb-help")
-        root = ipywidgets.Box(
-            [self._header(), self.note, self.banner, self._toolbar(), main, self.help]
-        )
+        root = ipywidgets.Box([self._header(), self.note, self._toolbar(), main, self.help])
         return root.add_class(ROOT_CLASS).add_class("samnb-desk")
 
     def _header(self) -> ipywidgets.Box:

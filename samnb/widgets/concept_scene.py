@@ -34,7 +34,7 @@ from samnb.widgets.pictures import Tile
 from samnb.widgets.projector import Projector
 from samnb.widgets.review import clock_text
 from samnb.widgets.snapshots import Banner
-from samnb.widgets.stage import REACH_PX, StageSnapshot
+from samnb.widgets.stage import REACH_PX, Label, StageSnapshot
 from samnb.widgets.viewport import Viewport
 
 AHEAD_FRAMES = 3
@@ -282,7 +282,20 @@ def _drawing_stage(
         radius=view.radius,
         is_busy=scene.edits.is_busy,
         ratio=scene.ratio,
+        labels=_labels(correcting, rows, view) if is_same_frame else (),
     )
+
+
+def _labels(correcting: Correcting, rows: Sequence[Row], view: View) -> tuple[Label, ...]:
+    """The number of each instance at its corner, as the list has it."""
+    found = []
+    for row in rows:
+        mask_id = None if view.is_hidden else row.masks.get(view.frame_idx)
+        corner = correcting.corner(mask_id) if mask_id is not None else None
+        if corner is not None:
+            text = f"{row.number} group" if row.is_group else str(row.number)
+            found.append(Label(*corner, text, css_colour(row.number)))
+    return tuple(found)
 
 
 def _badge(view: View, chosen: Row | None) -> str:

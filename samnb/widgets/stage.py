@@ -41,6 +41,16 @@ class MaskLayer:
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """A short text at a media pixel, on a ground of ``colour``."""
+
+    x: float
+    y: float
+    text: str
+    colour: str
+
+
+@dataclass(frozen=True, slots=True)
 class StageSnapshot:
     """All that the stage shows.
 
@@ -55,6 +65,7 @@ class StageSnapshot:
         tool: what the surface previews, see :class:`~samnb.widgets.intents.Tool`.
         radius: brush radius in media pixels.
         ratio: screen pixels per window pixel.
+        labels: what the masks are called.
         ahead: pictures that will be wanted next; the browser gets them now.
     """
 
@@ -70,6 +81,7 @@ class StageSnapshot:
     radius: float = 12.0
     is_busy: bool = False
     ratio: float = 1.0
+    labels: tuple[Label, ...] = ()
     ahead: tuple[Picture, ...] = ()
 
 
@@ -217,6 +229,8 @@ def _draw_prompts(canvas: Canvas, now: StageSnapshot) -> None:
     if now.camera is None:
         return
     canvas.scale(now.ratio, now.ratio)
+    for label in now.labels:
+        _draw_label(canvas, now.camera.to_window((label.x, label.y)), label)
     for prompt in now.prompts:
         if isinstance(prompt, Box):
             _draw_box(canvas, now.camera, prompt, now.colour)
@@ -246,3 +260,15 @@ def _draw_point(canvas: Canvas, at: tuple[float, float], is_positive: bool) -> N
     canvas.stroke_line(x - 4, y, x + 4, y)
     if is_positive:
         canvas.stroke_line(x, y - 4, x, y + 4)
+
+
+def _draw_label(canvas: Canvas, at: tuple[float, float], label: Label) -> None:
+    """White on black with a rim of the colour: legible on every picture and colour."""
+    width = 10.0 + 8.0 * len(label.text)
+    x, y = max(at[0], 0.0), max(at[1] - 20.0, 0.0)
+    for style, grown in (("#ffffff", 2.0), (label.colour, 1.0), ("#14161a", -1.0)):
+        canvas.fill_style = style
+        canvas.fill_rect(x - grown, y - grown, width + 2 * grown, 18.0 + 2 * grown)
+    canvas.fill_style = "#ffffff"
+    canvas.font = "bold 13px sans-serif"
+    canvas.fill_text(label.text, x + 5.0, y + 14.0)

@@ -331,3 +331,13 @@ def test_masks_have_the_size_of_the_picture(to_correct, bench):
     cy.click(24, 15)
     (row,) = [r for r in cy.controller.correcting.rows() if r.kind.value == "new"]
     assert rle_ops.decode(cy.controller.session.mask(row.masks[0])).shape == SIZE_HW
+
+
+def test_every_instance_wears_its_number_at_its_corner(to_correct, bench):
+    cy = bench("cy", "correct")
+    cy.click(24, 15)
+    assert [(x.text, x.x, x.y) for x in cy.now.stage.labels] == [("1", 2, 2), ("2", 22, 13)]
+    cy.press("g", "h")
+    assert cy.now.stage.labels == ()
+    cy.press("h")
+    assert cy.now.stage.labels[1].text == "2 group"

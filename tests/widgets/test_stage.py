@@ -9,7 +9,7 @@ from samnb.widgets.camera import Camera
 from samnb.widgets.intents import Clicked, DraggedOver
 from samnb.widgets.jobs import Inline
 from samnb.widgets.pictures import Picture, Tile
-from samnb.widgets.stage import MaskLayer, Stage, StageSnapshot, to_gesture
+from samnb.widgets.stage import Label, MaskLayer, Stage, StageSnapshot, to_gesture
 from samnb.widgets.surface import Sized, StrokeMade
 from tests.widgets.canvas import Sheet
 
@@ -104,6 +104,16 @@ def test_points_are_drawn_with_their_sign_and_boxes_below_them(opened):
     at = [c[1:3] for c in marks.named("fill_circle")]
     assert at == [(40.0, 40.0)] * 2 + [(120.0, 80.0)] * 2
     assert len(marks.named("stroke_line")) == 3, "a plus has two lines, a minus one"
+
+
+def test_a_label_is_written_above_its_place_and_never_outside_the_window(opened):
+    marks = opened.canvas[2]
+    opened.show(StageSnapshot(CAMERA, labels=(Label(0, 0, "12", "#1e78f0"),)))
+    (text,) = marks.named("fill_text")
+    assert text[1] == "12" and text[2] >= 0 and text[3] >= 0
+    clear(opened)
+    opened.show(StageSnapshot(CAMERA))
+    assert not marks.named("fill_text")
 
 
 def test_words_and_badge_take_room_only_when_there_are_any(opened):
