@@ -144,8 +144,9 @@ def pair_bodies(
     is_held_out: bool,
 ) -> list[Body]:
     """The events that add pairs, given as ids by phrase; phrases that are asked already
-    are left out."""
+    are left out, and new ones of a medium with held-out pairs are held out too."""
     known = {p.phrase: p for p in state.pairs_of(media_id)}
+    is_held_out = is_held_out or any(p.is_held_out for p in known.values())
     first = 1 + max((p.item.obj_id for p in known.values()), default=0)
     fresh = [phrase for phrase in ids if phrase not in known]
     return [

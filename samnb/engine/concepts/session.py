@@ -143,7 +143,8 @@ class ConceptSession(ConceptCore):
             origin: "user", "mined" or "hard_negative".
             parent_phrase: the positive that hard negatives were made from.
             source: who or what proposed the phrases.
-            is_held_out: measure on these pairs, never train on them.
+            is_held_out: measure on these pairs, never train on them; so are all later
+                pairs of the medium.
 
         Raises:
             InputError: no such medium, or an empty phrase.

@@ -299,3 +299,10 @@ def test_a_phrase_is_asked_once_per_medium(desk):
 
 def test_pairs_do_not_show_among_the_objects_of_the_masklet_loop(desk, cups):
     assert desk.session.refresh().items == {}
+
+
+def test_a_medium_is_held_out_as_a_whole(desk):
+    door = desk()
+    door.add_pairs(desk.media_id, ["dog"], is_held_out=True)
+    (cat,) = door.add_pairs(desk.media_id, ["cat"])
+    assert cat.is_held_out
