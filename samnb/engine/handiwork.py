@@ -198,6 +198,12 @@ class Hand:
         return prompts, pred
 
     def _paint(self, frame_idx: int, gt: BoolMask, pred: BoolMask) -> None:
+        is_lost = pred.any() and iou(pred, gt) < self._habits.object_first_iou
+        if is_lost:
+            # Quicker than rubbing out a mask that is on something else.
+            self._tired.spend(self._habits.times.undo_s)
+            self._session.clear_frame(self._item_id, frame_idx)
+            pred = np.zeros_like(gt)
         scores = [iou(pred, gt)]
         for _ in range(self._habits.max_strokes):
             if scores[-1] >= self._habits.satisfied_iou or self._is_hopeless(scores, 0.0):

@@ -124,8 +124,8 @@ class Habits:
             tool is tried; None uses all of them whether they help or not, as the paper does.
         least_gain: IoU by which a click must better the best mask so far.
         object_first_iou: a frame below this IoU gets its first click on the object itself,
-            since the mask is on something else; 0 clicks the larger error always, as the
-            paper does.
+            since the mask is on something else, and is painted from nothing; 0 clicks the
+            larger error always, as the paper does.
         starts_afresh: in Phase 3, where clicks left the mask wrong (below ``pause_iou``),
             clicks the frame again from nothing, on its own pixels, and hands the tracker
             the mask.

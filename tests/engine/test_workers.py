@@ -177,6 +177,7 @@ def test_the_brush_finishes_what_clicks_did_not(project, truth):
     worker.annotate(session, item.id)
     assert max(ious(session, item, truth)) < 0.85
 
+
 class Stubborn(ColourTracker):
     """Clicks on what is remembered never help; a frame alone is answered well."""
 
@@ -243,6 +244,25 @@ def test_the_paper_s_annotators_click_on_whether_it_helps_or_not(project):
     by_frame = Counter(e.frame_idx for e in edits(session) if e.frame_idx > 0)
     assert by_frame and set(by_frame.values()) == {3}
     assert not [e for e in session.log.read() if isinstance(e.body, Undone)]
+
+
+class Carried(ColourTracker):
+    """Answers every click with everything but the object."""
+
+    def open(self, frames):
+        session = super().open(frames)
+        plain = session.segment
+        session.segment = lambda position, prompts: session._answer(~plain(position, prompts).mask)
+        return session
+
+
+def test_a_mask_on_something_else_is_cleared_and_painted_from_nothing(project, truth):
+    session, item, worker = project(CAREFUL, phase=1, tracker=Carried(rough=0))
+    worker.annotate(session, item.id)
+    assert min(ious(session, item, truth)) >= 0.85
+    tools = [e.tool for e in edits(session) if e.frame_idx == 0]
+    assert "clear" in tools and set(tools[tools.index("clear") + 1 :]) <= {"brush", "eraser"}
+    assert len(tools) < CAREFUL.max_strokes
 
 
 def test_the_reproducing_baseline_counts_only_clicks_by_hand(project, truth):
