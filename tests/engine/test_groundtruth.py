@@ -121,3 +121,17 @@ def test_the_same_seed_makes_the_same_bytes_and_keeps_what_is_there(made, tmp_pa
     make_truth(folder, 1, seed=3, **kw)
     assert first.stat().st_mtime_ns == stamp
     shutil.rmtree(tmp_path)
+
+
+def test_specks_of_made_up_objects_count_as_absent(tmp_path):
+    def areas(speck_px):
+        truth = make_truth(
+            tmp_path, 1, n_objects=1, n_frames=3, size_hw=(96, 128), speck_px=speck_px
+        )
+        (thing,) = truth.videos[0].objects
+        return [rle_ops.area(rle) for _, rle in sorted(thing.masks.items())]
+
+    every = areas(0)
+    limit = sorted(every)[1]
+    assert areas(limit) == [area if area >= limit else 0 for area in every]
+    assert min(areas(limit)) == 0 < min(every)
