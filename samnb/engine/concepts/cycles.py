@@ -22,6 +22,7 @@ from samnb.engine.concepts.quality import score_pairs
 from samnb.engine.concepts.retrain import retrain_segmenter, retrain_verifier
 from samnb.engine.concepts.reviewers import Skill
 from samnb.engine.concepts.session import ConceptSession
+from samnb.engine.concepts.trainers import SegmenterTrainer, VerifierTrainer
 from samnb.engine.concepts.warmup import People, Targets, decide, switch_on
 from samnb.engine.concepts.world import ConceptWorld
 from samnb.engine.simulation import SimulatedClock
@@ -105,6 +106,8 @@ def run_cycles(
     targets: Targets | None = None,
     per_picture: int = 6,
     held_out_share: float = HELD_OUT_SHARE,
+    segmenter_trainer: SegmenterTrainer | None = None,
+    verifier_trainer: VerifierTrainer | None = None,
     seed: int = 0,
     on_progress: Progress | None = None,
     cancel: threading.Event | None = None,
@@ -122,6 +125,8 @@ def run_cycles(
         targets: the allowed errors; None is "as good as a person".
         per_picture: hard negatives added to a picture at most.
         held_out_share: share of media that are held out.
+        segmenter_trainer: see :func:`~samnb.engine.concepts.retrain.retrain_segmenter`.
+        verifier_trainer: see :func:`~samnb.engine.concepts.retrain.retrain_verifier`.
         seed: of all chance.
         on_progress: called before each step.
         cancel: set it from another thread to stop after the present step.
@@ -133,6 +138,7 @@ def run_cycles(
     rows: list[CycleRow] = []
     with simulated_loop(target, seed) as (loop, clock):
         run.begin(loop, clock, every, segmenter)
+        run.trainers = (segmenter_trainer, verifier_trainer)
         for number, world in enumerate(worlds, 1):
             for at, (name, step) in enumerate(STEPS):
                 if cancel is not None and cancel.is_set():
@@ -152,6 +158,7 @@ class _Cycles:
 
     loop: ConceptSession
     people: People
+    trainers: tuple[SegmenterTrainer | None, VerifierTrainer | None] = (None, None)
 
     def __init__(
         self, skill: Skill, targets: Targets, per_picture: int, held_out_share: float, seed: int
@@ -198,7 +205,13 @@ class _Cycles:
     def learn(self, _world: ConceptWorld) -> None:
         """New versions of the segmenter and of the verifier, each through its gate."""
         try:
-            made = retrain_segmenter(self.loop, self.segmenter, seed=self.seed, timer=self.clock)
+            made = retrain_segmenter(
+                self.loop,
+                self.segmenter,
+                trainer=self.trainers[0],
+                seed=self.seed,
+                timer=self.clock,
+            )
             self.segmenter = made.model
             self.notes.append(f"segmenter {made}")
         except FlowError as error:
@@ -206,6 +219,7 @@ class _Cycles:
         judged = retrain_verifier(
             self.loop,
             self.verifier,
+            trainer=self.trainers[1],
             segmenter=self.segmenter,
             seed=self.seed,
             timer=self.clock,

@@ -17,6 +17,7 @@ from samnb.engine.concepts.arms import (
 from samnb.engine.concepts.retrain import retrain_verifier
 from samnb.engine.concepts.reviewers import SimulatedReviewer, Skill
 from samnb.engine.concepts.session import ConceptSession
+from samnb.engine.concepts.trainers import VerifierTrainer
 from samnb.engine.concepts.world import ConceptWorld
 from samnb.engine.simulation import SimulatedClock
 from samnb.engine.workers import simulated
@@ -133,6 +134,7 @@ def prepare_verification(
     *,
     skill: Skill | None = None,
     targets: Targets | None = None,
+    trainer: VerifierTrainer | None = None,
     seed: int = 0,
     on_progress: Progress | None = None,
 ) -> Verification:
@@ -147,6 +149,7 @@ def prepare_verification(
         segmenter: proposes the masks, and the verifier's candidates.
         skill: how well simulated people work.
         targets: the allowed errors; None is "as good as a person".
+        trainer: trains the verifier; None takes the small one.
         seed: of all chance.
         on_progress: called before each step.
 
@@ -162,7 +165,7 @@ def prepare_verification(
         tell(1, 4, "warm-up: people answer")
         decide(loop, People(loop, clock, world, skill, seed))
         tell(2, 4, "warm-up: the verifier learns")
-        cycle = retrain_verifier(loop, segmenter=segmenter, seed=seed, timer=clock)
+        cycle = retrain_verifier(loop, trainer=trainer, segmenter=segmenter, seed=seed, timer=clock)
         tell(3, 4, "warm-up: the verifier is checked")
         switch_on(loop, cycle.model, targets or Targets.as_people(skill), seed)
         tell(4, 4, "")
