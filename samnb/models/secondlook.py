@@ -21,6 +21,9 @@ from torch.nn import functional as F
 from samnb.masks.ops import error_centre
 
 _LOGIT_LIMIT = 32.0
+# A click on the wrong place can light up a whole wall. A second mask that hardly overlaps the first
+# is not an edge found but another thing; on synthetic clips the limit costs nothing.
+_LEAST_OVERLAP = 0.2
 
 
 def look_again(
@@ -36,8 +39,8 @@ def look_again(
         present: (B,) bool, the objects that were found.
 
     Returns:
-        (B, 1, 4h, 4w) logits, those of the first look where there was nothing to click on;
-        (B,) predicted IoU; (B,) bool, the objects looked at again.
+        (B, 1, 4h, 4w) logits, those of the first look where there was nothing to click on or
+        something else came up; (B,) predicted IoU; (B,) bool, the objects whose second look counts.
     """
     side = model.image_size / first.shape[-1]
     points, looked = [], []
@@ -63,8 +66,11 @@ def look_again(
         repeat_image=False,
         high_res_features=fine,
     )
-    again = torch.where(seen[:, None, None, None], masks[:, :1].to(first.dtype), first)
-    return again, ious[:, 0], seen
+    before, after = first[:, 0] > 0, masks[:, 0] > 0
+    common = (before & after).flatten(1).sum(1)
+    kept = seen & (common >= _LEAST_OVERLAP * (before | after).flatten(1).sum(1))
+    again = torch.where(kept[:, None, None, None], masks[:, :1].to(first.dtype), first)
+    return again, ious[:, 0], kept
 
 
 class _SecondLook(SAM2Base):

@@ -110,7 +110,7 @@ def test_one_file_serves_two_sizes(random_weights):
 def test_shipped_weights_fit_and_say_where_they_come_from():
     path = mobile.default_weights()
     assert path.stat().st_size <= 26_000_000
-    assert mobile.read_info(path)["steps"] > 0
+    assert mobile.read_info(path)["memory_steps"] > 0
     state = mobile.load_weights(path)
     assert all(torch.isfinite(v).all() for v in state.values())
     mobile.build_architecture(64).load_state_dict(state, strict=True)
