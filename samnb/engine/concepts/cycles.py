@@ -189,6 +189,11 @@ class _Cycles:
             [(p.scene.image, p.scene.caption) for p in world.pictures], "the world's captions"
         )
         mine(self.loop, captions, media_ids=media, held_out_share=self.held_out_share)
+        # Captions name what is there; hard negatives fool the model by construction. Without
+        # ordinary negatives beside them cgF1 would tell of traps alone.
+        for media_id, picture in zip(media, world.pictures, strict=True):
+            absent = [phrase for phrase, _ in picture.negatives]
+            self.loop.add_pairs(media_id, absent, source="asked at random")
 
     def decide(self, _world: ConceptWorld) -> None:
         """Proposals, answers, corrections."""
