@@ -31,8 +31,8 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
+from samnb.engine.bounds import N_STEPS, error_bound, level_of, n_needed, thresholds_to_try
 from samnb.types import EvAnswer, InputError, MvAnswer
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -46,8 +46,6 @@ AUDIT_RATE: Final = 0.05
 """Share of all decisions that a person checks whatever the confidence."""
 NEVER: Final = 2.0
 """A threshold that no confidence reaches."""
-N_STEPS: Final = 40
-"""Thresholds tried for each outcome."""
 
 
 class Check(str, Enum):
@@ -270,20 +268,6 @@ def route(policy: RoutingPolicy, key: str, advice: Advice) -> Decision:
     )  # fmt: skip
 
 
-def error_bound(n_wrong: int, n: int, delta: float) -> float:
-    """Exact upper bound of an error rate at level ``1 - delta`` (Clopper, Pearson 1934)."""
-    if not 0 <= n_wrong <= n:
-        raise InputError(f"n_wrong, n: expected 0 <= n_wrong <= n, got {n_wrong}, {n}")
-    if n_wrong == n:
-        return 1.0
-    return float(stats.beta.ppf(1 - delta, n_wrong + 1, n - n_wrong))
-
-
-def n_needed(target: float, delta: float) -> int:
-    """Checked decisions without any error that a threshold needs at least."""
-    return int(np.ceil(np.log(delta) / np.log1p(-target)))
-
-
 def choose_policy(
     checked: Sequence[Checked],
     pool: Mapping[Outcome, npt.ArrayLike],
@@ -347,41 +331,6 @@ def choose_policy(
 def advise_only(policy: RoutingPolicy, reason: str) -> RoutingPolicy:
     """The same policy with nothing standing, and why."""
     return replace(policy, thresholds=(), reason=f"advice only: {reason}")
-
-
-def level_of(delta: float, look: int = 1, n_outcomes: int = len(ROUTED)) -> float:
-    """What each outcome's test may spend at a look (Bonferroni over outcomes and looks)."""
-    return delta * 6 / (np.pi * look) ** 2 / n_outcomes
-
-
-def thresholds_to_try(
-    confidences: npt.ArrayLike, rate: float, target: float, level: float, n_steps: int = N_STEPS
-) -> Floats:
-    """Thresholds from the strictest on, fixed by the pool's confidences alone.
-
-    The strictest is where enough checked decisions are expected to pass the test with one
-    error among them; a stricter one would stop the sequence for want of data.
-
-    Args:
-        confidences: (N,) of all decisions with one outcome.
-        rate: share of decisions that are checked.
-        target: error to be bounded.
-        level: of the test.
-        n_steps: at most so many.
-
-    Returns:
-        (M,) float64, strictly falling.
-    """
-    values = np.sort(np.asarray(confidences, np.float64))[::-1]
-    if not len(values) or rate <= 0:
-        return np.zeros(0)
-    n = n_needed(target, level)
-    while stats.binom.cdf(1, n, target) > level:
-        n += 1
-    # A tenth more: the checked slice may have fewer above it than expected.
-    first = min(len(values), int(np.ceil(1.1 * n / rate)))
-    places = np.unique(np.round(np.linspace(first, len(values), n_steps)).astype(np.int64))
-    return np.asarray(np.unique(values[places - 1])[::-1], np.float64)
 
 
 def _safe_threshold(

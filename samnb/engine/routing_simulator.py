@@ -9,17 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from samnb.engine.bounds import error_bound, level_of, thresholds_to_try
 from samnb.engine.figures import MEASURED, PAPERS, NotebookFigure
-from samnb.engine.routing import (
-    AUDIT_RATE,
-    DELTA,
-    TARGET,
-    Checked,
-    Outcome,
-    error_bound,
-    level_of,
-    thresholds_to_try,
-)
+from samnb.engine.routing import AUDIT_RATE, DELTA, TARGET, Checked, Outcome
 from samnb.types import InputError
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from samnb.engine.bounds import error_bound, level_of, n_needed, thresholds_to_try
 from samnb.engine.routing import (
     NEVER,
     OUTCOMES,
@@ -16,13 +17,9 @@ from samnb.engine.routing import (
     Threshold,
     advise_only,
     choose_policy,
-    error_bound,
     is_audited,
-    level_of,
-    n_needed,
     read_advice,
     route,
-    thresholds_to_try,
 )
 from samnb.types import EvAnswer, InputError, MvAnswer
 from tests.engine.routing_world import draw_decisions, held_error, split_pool

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from samnb.engine.routing import Check, Checked, Outcome, choose_policy, error_bound, level_of
+from samnb.engine.bounds import error_bound, level_of
+from samnb.engine.routing import Check, Checked, Outcome, choose_policy
 from samnb.engine.routing_simulator import (
     COLUMNS,
     chosen_row,
