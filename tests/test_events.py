@@ -68,11 +68,13 @@ BODIES = [
     cev.MvAnswered("i", "p", (cev.MaskAnswer("k", MvAnswer.REJECT, (0.1, 0, 0.9, 0, 0)),), "v@1"),
     cev.EvAnswered("i", "p", EvAnswer.UNGROUNDABLE, ("k",), (0.5, 0.5, 0, 0, 0, 0), "v@1"),
     cev.Corrected(
-        "i", cev.ConceptTask.CONFIRM, ("k",), ("k1",), (CONCEPT_MASK,), (CONCEPT_MASK,), False, True, 3
+        "i", cev.ConceptTask.CONFIRM, ("k",), ("k1",), (CONCEPT_MASK,), (CONCEPT_MASK,),
+        False, True, 3
     ),
     cev.PairRefused("i", cev.ConceptTask.EV, "blue"),
     cev.PairRouted(
-        "i", cev.ConceptTask.MV, "p", "v@1", (cev.RouteChoice("k", cev.Route.AUDIT, 0.97),), 0.1, 0.08
+        "i", cev.ConceptTask.MV, "p", "v@1", (cev.RouteChoice("k", cev.Route.AUDIT, 0.97),),
+        0.1, 0.08
     ),
     cev.RoutingSwitched(
         cev.ConceptTask.EV, cev.RoutingMode.ON, "v@1", 0.1, 0.05, (("accept", 0.9),),
