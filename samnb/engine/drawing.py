@@ -209,9 +209,7 @@ class Drawing(Core):
         if not prompts:
             return self.clear_frame(item_id, frame_idx)
         self._check_frame(item_id, frame_idx)
-        edit, rle = masklets.predict(
-            self, item_id, frame_idx, tuple(prompts), is_alone=is_alone
-        )
+        edit, rle = masklets.predict(self, item_id, frame_idx, tuple(prompts), is_alone=is_alone)
         if clicks is not None:
             edit = replace(edit, clicks=clicks)
         return self._edit(edit, rle)
