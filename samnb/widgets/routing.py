@@ -107,7 +107,7 @@ class RoutingSlider:
 
     def _go_to_safe(self) -> None:
         safe = chosen_row(self.table, None)
-        self.row.value = 0 if safe is None else int(safe.name)
+        self.row.value = 0 if safe is None else int(str(safe.name))
 
     def _moved(self) -> None:
         self._draw()
