@@ -158,8 +158,13 @@ class ObjectBatch:
             )
             single = points is not None and points[1].shape[1] == 1
             result = _heads(model, fused, maps[:2], points, feedback, multimask=first and single)
-            if points is None:
-                plain = maps[-1] + model.no_mem_embed.reshape(1, -1, 1, 1)
+            plain = maps[-1] + model.no_mem_embed.reshape(1, -1, 1, 1)
+            if points is not None and not first:
+                # Clicks on a tracked frame refine its mask on the plain picture, as in use.
+                clicked = _heads(model, plain, maps[:2], points, feedback, multimask=False)
+                result.logits = result.chosen = clicked.logits[:, :1]
+                result.ious = clicked.ious
+            elif points is None:
                 found = result.score[:, 0] > 0
                 masks, quality, result.seen = look_again(
                     model, plain, maps[:2], result.chosen, found
