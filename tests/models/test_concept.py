@@ -40,7 +40,7 @@ def test_it_finds_things_with_their_masks(segmenter):
         masks = [look.mask(i) for i in range(len(look))]
         for thing in scene.things:
             found.append(max((iou(m, scene.labels == thing.number) for m in masks), default=0))
-    assert np.median(found) > 0.75
+    assert np.median(found) > 0.65
 
 
 def test_words_it_was_never_taught_are_not_there(segmenter):
