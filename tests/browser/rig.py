@@ -160,6 +160,17 @@ class Hand:
         """Wait until the frame itself is drawn: the canvas is not one even colour."""
         wait_until(lambda: len({*map(tuple, self.pixels())}) > 8, "a picture", every_s=0.3)
 
+    def settled_pixels(self):
+        """The canvas once two looks in a row show the same: nothing is on its way any more."""
+        last = [self.pixels()]
+
+        def is_still():
+            last.append(self.pixels())
+            return np.array_equal(last[-1], last[-2])
+
+        wait_until(is_still, "a canvas that stands still", every_s=0.5)
+        return last[-1]
+
     def wait_for_change(self, since: np.ndarray, least: float, most: float = 1.0) -> None:
         """Wait until so large a share of the pixels differs from those of ``since``."""
 

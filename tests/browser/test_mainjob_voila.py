@@ -36,7 +36,7 @@ def test_a_video_becomes_a_verified_masklet(make_project, voila, open_studio, tm
     mainjob.propagate(hand, project, 2)
     mainjob.correct_a_frame(hand, project, clip)
     hand.wait_for_text(".samnb-hint", "Enter")
-    before = hand.pixels()
+    before = hand.settled_pixels()
     hand.leave()
 
     again = open_studio(voila(project), size=mainjob.SIZE_HW[::-1])
