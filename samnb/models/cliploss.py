@@ -17,12 +17,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from samnb.models.backend import Features
-from samnb.models.training.common import mask_iou, mask_loss
+from samnb.models.refining import PREVIOUS_LIMIT
+from samnb.models.training.common import candidate_losses
 from samnb.models.training.prompts import Points, box_around, click_inside, correction_click, join
 
 CORRECTED_SHARE: Final = 0.5
 """Share of clips in which a second frame is prompted; the paper prompts up to two."""
-_PREVIOUS_LIMIT: Final = 32.0  # as the tracking session clamps what it feeds back
 
 
 @dataclass(slots=True, eq=False)
@@ -146,7 +146,7 @@ class Play:
                 "point_coords": points[0].float().to(self.device),
                 "point_labels": points[1].to(self.device),
             }
-        limit = _PREVIOUS_LIMIT
+        limit = PREVIOUS_LIMIT
         self._raw.clear()
         _, heads, _, _ = self.model._track_step(
             frame_idx=t,
@@ -200,16 +200,7 @@ class Play:
 
     def _count_masks(self, logits: Tensor, ious: Tensor, truth: Tensor, counted: Tensor) -> None:
         """Add up mask and quality losses of candidates (B, M, h, w) for the counted objects."""
-        if not counted.any():
-            return
-        # Twice the resolution of the logits: edges inside a cell count.
-        fine = functional.interpolate(logits, scale_factor=2, mode="bilinear")
-        side = (int(fine.shape[-2]), int(fine.shape[-1]))
-        target = functional.adaptive_avg_pool2d(truth[:, None].float(), side)
-        with torch.no_grad():
-            actual = mask_iou(fine > 0, (target > 0.5).expand(-1, fine.shape[1], -1, -1))
-        losses = mask_loss(fine, target.expand_as(fine))[counted]
-        # Of several candidates only the closest is asked to be right.
-        best = losses.detach().argmin(1)
-        self._mask.append(losses.gather(1, best[:, None]).mean())
-        self._iou.append((ious - actual)[counted].abs().mean())
+        losses = candidate_losses(logits, ious, truth, counted)
+        if losses is not None:
+            self._mask.append(losses[0])
+            self._iou.append(losses[1])

@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from samnb.masks.ops import error_centre
+from samnb.models.refining import PREVIOUS_LIMIT
 
-_LOGIT_LIMIT = 32.0
 # A click on the wrong place can light up a whole wall. A second mask that hardly overlaps the first
 # is not an edge found but another thing; on synthetic clips the limit costs nothing.
 _LEAST_OVERLAP = 0.2
@@ -53,12 +53,30 @@ def look_again(
     seen = torch.tensor(looked, device=first.device)
     # SAM reads label -1 as "no click".
     labels = torch.where(seen, 1, -1).to(torch.int32)[:, None]
-    sparse, dense = model.sam_prompt_encoder(
-        points=(torch.tensor(points, device=first.device), labels),
-        boxes=None,
-        masks=first.float().clamp(-_LOGIT_LIMIT, _LOGIT_LIMIT),
+    masks, ious = _decode(
+        model,
+        embedding,
+        fine,
+        (torch.tensor(points, device=first.device), labels),
+        first.float().clamp(-PREVIOUS_LIMIT, PREVIOUS_LIMIT),
     )
-    masks, ious, _, _ = model.sam_mask_decoder(
+    before, after = first[:, 0] > 0, masks[:, 0] > 0
+    common = (before & after).flatten(1).sum(1)
+    kept = seen & (common >= _LEAST_OVERLAP * (before | after).flatten(1).sum(1))
+    again = torch.where(kept[:, None, None, None], masks.to(first.dtype), first)
+    return again, ious[:, 0], kept
+
+
+def _decode(
+    model: Any,
+    embedding: Tensor,
+    fine: list[Tensor],
+    points: tuple[Tensor, Tensor],
+    masks: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """The single mask (B, 1, 4h, 4w) of clicks and mask prompts, and its quality (B, 1)."""
+    sparse, dense = model.sam_prompt_encoder(points=points, boxes=None, masks=masks)
+    logits, ious, _, _ = model.sam_mask_decoder(
         image_embeddings=embedding,
         image_pe=model.sam_prompt_encoder.get_dense_pe(),
         sparse_prompt_embeddings=sparse,
@@ -67,11 +85,7 @@ def look_again(
         repeat_image=False,
         high_res_features=fine,
     )
-    before, after = first[:, 0] > 0, masks[:, 0] > 0
-    common = (before & after).flatten(1).sum(1)
-    kept = seen & (common >= _LEAST_OVERLAP * (before | after).flatten(1).sum(1))
-    again = torch.where(kept[:, None, None, None], masks[:, :1].to(first.dtype), first)
-    return again, ious[:, 0], kept
+    return logits, ious
 
 
 class _SecondLook(SAM2Base):
@@ -128,18 +142,8 @@ class _SecondLook(SAM2Base):
         says that it is there, so presence cannot blank the mask; pointer and score stay those
         that memory gave.
         """
-        sparse, dense = self.sam_prompt_encoder(
-            points=(points["point_coords"], points["point_labels"]), boxes=None, masks=previous
-        )
-        masks, ious, _, _ = self.sam_mask_decoder(
-            image_embeddings=plain,
-            image_pe=self.sam_prompt_encoder.get_dense_pe(),
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=dense,
-            multimask_output=False,
-            repeat_image=False,
-            high_res_features=fine,
-        )
+        clicks = points["point_coords"], points["point_labels"]
+        masks, ious = _decode(self, plain, fine, clicks, previous)
         *_, pointer, score = heads
         high = F.interpolate(masks, (self.image_size,) * 2, mode="bilinear", align_corners=False)
         return masks, high, ious, masks, high, pointer, score

@@ -44,6 +44,35 @@ def mask_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return torch.where(union > 0, inter / union.clamp_min(1), torch.ones_like(union))
 
 
+def candidate_losses(
+    logits: torch.Tensor, ious: torch.Tensor, truth: torch.Tensor, counted: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """Mask and quality loss of the mask decoder's candidates, over the counted objects.
+
+    Of several candidates only the closest is asked to be right (SAM 2 paper, appendix on
+    training); the predicted quality of all is.
+
+    Args:
+        logits: (B, M, h, w) mask logits.
+        ious: (B, M) predicted quality.
+        truth: (B, S, S) bool.
+        counted: (B,) bool, objects with a mask to compare with.
+
+    Returns:
+        Two scalars with gradient; None when no object counts.
+    """
+    if not counted.any():
+        return None
+    # Twice the resolution of the logits: edges inside a cell count.
+    fine = F.interpolate(logits, scale_factor=2, mode="bilinear")
+    target = F.adaptive_avg_pool2d(truth[:, None].float(), (fine.shape[-2], fine.shape[-1]))
+    with torch.no_grad():
+        actual = mask_iou(fine > 0, (target > 0.5).expand(-1, fine.shape[1], -1, -1))
+    losses = mask_loss(fine, target.expand_as(fine))[counted]
+    best = losses.detach().argmin(1)
+    return losses.gather(1, best[:, None]).mean(), (ious - actual)[counted].abs().mean()
+
+
 def soft_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """IoU of coverages (..., L) in 0..1: sum of minima over sum of maxima."""
     small = 1e-3

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from samnb.models.mobile import save_weights
 from samnb.models.training import distill
 from samnb.models.training.clips import MIN_VISIBLE, Clip, Stock, compose_clip
-from samnb.models.training.common import Run, cosine, mask_iou, mask_loss
+from samnb.models.training.common import Run, candidate_losses, cosine, mask_iou
 from samnb.models.training.evaluate import evaluate_tracking
 from samnb.models.training.prompts import (
     Points,
@@ -340,8 +340,9 @@ class _Tally:
             F.binary_cross_entropy_with_logits(out.score[:, 0], there.float(), weight)
         )
         self._add_masks(out.logits, out.ious, truth, there)
-        if out.again is not None and out.seen is not None:
-            self._add_masks(out.again[0], out.again[1][:, None], truth, there & out.seen)
+        if out.again is not None:
+            quality, seen = out.again
+            self._add_masks(out.chosen, quality[:, None], truth, there & seen)
         if tracked:
             seen = (out.score.detach() > 0)[:, 0]
             guess = F.interpolate(out.chosen.detach(), truth.shape[-2:], mode="bilinear")[:, 0] > 0
@@ -352,18 +353,10 @@ class _Tally:
         self, logits: torch.Tensor, ious: torch.Tensor, truth: torch.Tensor, counted: torch.Tensor
     ) -> None:
         """Count candidates (B, M, h, w) and the qualities (B, M) predicted for them."""
-        if not counted.any():
-            return
-        # Twice the resolution of the logits: edges inside a cell count.
-        fine = F.interpolate(logits, scale_factor=2, mode="bilinear")
-        target = F.adaptive_avg_pool2d(truth[:, None].float(), (fine.shape[-2], fine.shape[-1]))
-        with torch.no_grad():
-            actual = mask_iou(fine > 0, (target > 0.5).expand(-1, fine.shape[1], -1, -1))
-        losses = mask_loss(fine, target.expand_as(fine))[counted]
-        # Of several candidates only the closest is asked to be right.
-        best = losses.detach().argmin(1)
-        self.mask.append(losses.gather(1, best[:, None]).mean())
-        self.iou.append((ious - actual)[counted].abs().mean())
+        losses = candidate_losses(logits, ious, truth, counted)
+        if losses is not None:
+            self.mask.append(losses[0])
+            self.iou.append(losses[1])
 
     def means(self) -> dict[str, torch.Tensor]:
         """Mean of each loss over the counted frames."""

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from samnb.models.refining import PREVIOUS_LIMIT
 from samnb.models.secondlook import look_again
 from samnb.models.training.clips import Clip
 from samnb.models.training.cutouts import PIXEL_MEAN, PIXEL_STD
 
 GONE_LOGIT = -1024.0
-_FEEDBACK_LIMIT = 32.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +46,8 @@ class StepOutput:
         chosen: (B, 1, h, w) logits of the best candidate, pushed far down where gone.
         score: (B, 1) presence logits.
         entry: what the memory bank keeps of the frame.
-        again: (B, 1, h, w) logits of the second look and (B,) predicted quality, for the objects
-            `seen` (B,) bool; None where a prompt spoke.
+        again: of the second look that `chosen` then comes from, (B,) predicted quality and (B,)
+            bool, the objects for which it counts; None where a prompt spoke.
     """
 
     logits: torch.Tensor
@@ -56,7 +56,6 @@ class StepOutput:
     score: torch.Tensor
     entry: dict[str, Any]
     again: tuple[torch.Tensor, torch.Tensor] | None = None
-    seen: torch.Tensor | None = None
 
 
 def normalise(frames: np.ndarray[Any, np.dtype[np.uint8]]) -> torch.Tensor:
@@ -166,10 +165,8 @@ class ObjectBatch:
                 result.ious = clicked.ious
             elif points is None:
                 found = result.score[:, 0] > 0
-                masks, quality, result.seen = look_again(
-                    model, plain, maps[:2], result.chosen, found
-                )
-                result.chosen, result.again = masks, (masks, quality)
+                result.chosen, *again = look_again(model, plain, maps[:2], result.chosen, found)
+                result.again = again[0], again[1]
         if remember:
             self.remember(t, result, maps[-1])
         return result
@@ -213,7 +210,7 @@ def _heads(
         # SAM reads "no click" as one padding point, label -1.
         points = (torch.zeros(count, 1, 2), -torch.ones(count, 1, dtype=torch.int32))
     if feedback is not None:
-        feedback = feedback.clamp(-_FEEDBACK_LIMIT, _FEEDBACK_LIMIT)
+        feedback = feedback.clamp(-PREVIOUS_LIMIT, PREVIOUS_LIMIT)
     sparse, dense = model.sam_prompt_encoder(points=points, boxes=None, masks=feedback)
     logits, ious, tokens, score = model.sam_mask_decoder(
         image_embeddings=embedding,
