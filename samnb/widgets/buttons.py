@@ -29,3 +29,8 @@ def action_button(action: Action, on_action: Callable[[Action], None]) -> ipywid
 def mark_pressed(button: ipywidgets.Button, is_pressed: bool) -> None:
     """Show a button as the one of its group that holds."""
     (button.add_class if is_pressed else button.remove_class)("samnb-on")
+
+
+def show_if(widget: ipywidgets.Widget, is_shown: bool) -> None:
+    """Give a widget room on the page, or take it away."""
+    widget.layout.display = None if is_shown else "none"

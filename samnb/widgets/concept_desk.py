@@ -9,10 +9,11 @@ import ipywidgets
 
 from samnb.engine.session import Session
 from samnb.events.concepts import ConceptTask
-from samnb.widgets.buttons import mark_pressed
+from samnb.widgets.banner import BannerBar
+from samnb.widgets.buttons import mark_pressed, show_if
 from samnb.widgets.concept_controller import ConceptController
 from samnb.widgets.concept_keys import Act, Want, chords_of, help_html
-from samnb.widgets.concept_panels import AskPanel, CorrectPanel, act_button, show_if
+from samnb.widgets.concept_panels import AskPanel, CorrectPanel, act_button
 from samnb.widgets.concept_snapshots import DeskSnapshot, InstanceRow
 from samnb.widgets.concept_words import DRAWING, TASK_WORDS
 from samnb.widgets.intents import SelectObject, Tool
@@ -100,19 +101,12 @@ class ConceptDesk:
     # -- building ------------------------------------------------------------------
 
     def _build(self) -> ipywidgets.Box:
-        self.banner_text = ipywidgets.HTML()
-        self.offer = ipywidgets.Button().add_class("samnb-button")
-        self.offer.on_click(lambda _b: self._accept_offer())
-        dismiss = ipywidgets.Button(description="Close", tooltip="Take this message away")
-        dismiss.add_class("samnb-button")
-        dismiss.on_click(lambda _b: self.controller.do(lambda: self.controller.tell(None)))
-        self.banner = ipywidgets.Box([self.banner_text, self.offer, dismiss])
-        self.banner.add_class("samnb-banner")
+        self.banner = BannerBar(lambda: self.controller.do(lambda: self.controller.tell(None)))
         self.note = ipywidgets.HTML().add_class("samnb-faint")
         self.title = ipywidgets.HTML().add_class("samnb-title")
         self.hint = ipywidgets.HTML().add_class("samnb-hint")
         # Messages come below the picture: one above would move it under the pointer.
-        below = [self._frame_bar(), self.banner, self.hint]
+        below = [self._frame_bar(), self.banner.widget, self.hint]
         left = ipywidgets.Box([self.title, self.stage.widget, *below])
         left.add_class("samnb-left")
         panels = [panel.widget for panel in self.asks.values()]
@@ -184,11 +178,6 @@ class ConceptDesk:
         if name != self._snapshot.worker:
             self.controller.do(lambda: self.controller.set_worker(name))
 
-    def _accept_offer(self) -> None:
-        banner = self._snapshot.banner
-        if banner is not None and banner.act is not None:
-            banner.act()
-
     # -- showing -------------------------------------------------------------------
 
     def _show(self, now: DeskSnapshot) -> int:
@@ -205,7 +194,7 @@ class ConceptDesk:
         self.saved.value = html.escape(now.saved)
         self.note.value = html.escape(now.note)
         show_if(self.note, bool(now.note))
-        self._show_banner(now)
+        self.banner.show(now.banner)
         show_if(self.title, bool(now.phrase))
         self.title.value = (
             f'<h2 class="samnb-phrase">{html.escape(now.phrase)}</h2>'
@@ -230,17 +219,6 @@ class ConceptDesk:
         if now.view.is_help_open or before.task is not now.task:
             self.help.value = help_html(now.task, has_frames=bool(now.frames))
         return int(self.stage.surface.tick)
-
-    def _show_banner(self, now: DeskSnapshot) -> None:
-        banner = now.banner
-        show_if(self.banner, banner is not None)
-        if banner is not None:
-            role = "alert" if banner.kind == "error" else "status"
-            self.banner_text.value = (
-                f'<div role="{role}" class="samnb-{banner.kind}">{html.escape(banner.text)}</div>'
-            )
-            self.offer.description = banner.offer
-            show_if(self.offer, bool(banner.offer))
 
     def _show_tools(self, now: DeskSnapshot) -> None:
         view, correct = now.view, now.correct

@@ -5,15 +5,13 @@ Where a desk wants what the studio wants (tools, frames, zoom), the key is the s
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from enum import Enum
-from itertools import groupby
 from typing import Final, TypeAlias
 
 from samnb.events.concepts import ConceptTask
 from samnb.types import EvAnswer, MvAnswer
-from samnb.widgets.keys import Action, printed
+from samnb.widgets.keys import Action, key_page, printed
 
 
 class Want(Enum):
@@ -223,22 +221,9 @@ def help_html(task: ConceptTask, *, has_frames: bool) -> str:
         and not (isinstance(line.act, Action) and line.act.value.startswith("object_"))
         and (has_frames or line.act not in FRAME_ACTS)
     ]
-    parts = []
-    for group, members in groupby(sorted(rows, key=_place), key=lambda line: line.group):
-        lines = "".join(
-            f"<tr><td>{' '.join(f'<kbd>{html.escape(printed(k))}</kbd>' for k in line.keys)}</td>"
-            f"<td><b>{html.escape(line.words)}</b> {html.escape(line.help)}</td></tr>"
-            for line in members
-        )
-        if group == "Instances":
-            lines += "<tr><td><kbd>1</kbd> … <kbd>9</kbd></td><td>choose instances 1 to 9</td></tr>"
-        parts.append(f"<section><h4>{group}</h4><table>{lines}</table></section>")
-    return (
-        '<div class="samnb-keys">'
-        + "".join(parts)
-        + "</div><p class='samnb-faint'>Keys work anywhere in the desk except in text fields (Esc "
-        "leaves those). Esc, then Tab, leaves the picture for the buttons. ? closes this.</p>"
-    )
+    number = "<tr><td><kbd>1</kbd> … <kbd>9</kbd></td><td>choose instances 1 to 9</td></tr>"
+    rows.sort(key=_place)
+    return key_page(rows, "desk", {"Instances": number})
 
 
 def _place(line: Line) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import ipywidgets
 
 from samnb.events.concepts import ConceptTask
-from samnb.widgets.buttons import mark_pressed
+from samnb.widgets.buttons import mark_pressed, show_if
 from samnb.widgets.concept_keys import Act, Want, button_words, line_of, options, tooltip
 from samnb.widgets.concept_snapshots import DeskSnapshot, InstanceRow
 from samnb.widgets.keys import Action
@@ -27,11 +27,6 @@ def act_button(act: Act, task: ConceptTask, on_act: OnAct) -> ipywidgets.Button:
 
 def _box(children: list[ipywidgets.Widget], css: str) -> ipywidgets.Box:
     return ipywidgets.Box(children).add_class(css)
-
-
-def show_if(widget: ipywidgets.Widget, is_shown: bool) -> None:
-    """Give a widget room on the page, or take it away."""
-    widget.layout.display = None if is_shown else "none"
 
 
 class AskPanel:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import html
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from itertools import groupby
+from typing import Final, Protocol
 
 
 class Action(str, Enum):
@@ -181,3 +183,47 @@ def printed(key: str) -> str:
 
 _BY_ACTION: Final = {b.action: b for b in KEYMAP}
 _BY_KEY: Final = {desk: {key: b.action for b in bindings(desk) for key in b.keys} for desk in Desk}
+
+
+class KeyLine(Protocol):
+    """One line of a key map, as the key page shows it."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Chords as the surface reports them."""
+
+    @property
+    def words(self) -> str:
+        """The button's label."""
+
+    @property
+    def help(self) -> str:
+        """What it does or means."""
+
+    @property
+    def group(self) -> str:
+        """Heading above it."""
+
+
+def key_page(lines: Iterable[KeyLine], place: str, numbers: Mapping[str, str]) -> str:
+    """The key page as HTML.
+
+    Args:
+        lines: in the order of the page; those of one group stand together.
+        place: what the page belongs to, "studio" or "desk".
+        numbers: by group a last line of number keys, as HTML.
+    """
+    parts = []
+    for group, members in groupby(lines, key=lambda line: line.group):
+        rows = "".join(
+            f"<tr><td>{' '.join(f'<kbd>{html.escape(printed(k))}</kbd>' for k in line.keys)}</td>"
+            f"<td><b>{html.escape(line.words)}</b> {html.escape(line.help)}</td></tr>"
+            for line in members
+        )
+        rows += numbers.get(group, "")
+        parts.append(f"<section><h4>{group}</h4><table>{rows}</table></section>")
+    return (
+        '<div class="samnb-keys">' + "".join(parts) + "</div><p class='samnb-faint'>Keys work "
+        f"anywhere in the {place} except in text fields (Esc leaves those). Esc, then Tab, leaves "
+        "the picture for the buttons. ? closes this.</p>"
+    )

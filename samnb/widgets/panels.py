@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import groupby
 
 import ipywidgets
 
@@ -13,7 +12,7 @@ from samnb.engine.phases import PHASES
 from samnb.widgets.buttons import action_button
 from samnb.widgets.controller import Controller
 from samnb.widgets.intents import GoTo, Pressed, SelectObject
-from samnb.widgets.keys import Action, Desk, bindings, printed
+from samnb.widgets.keys import Action, Desk, bindings, key_page
 from samnb.widgets.snapshots import Feedback, ObjectRow, Progress, StudioSnapshot
 
 
@@ -202,22 +201,8 @@ class Propagation:
 def help_html(desk: Desk) -> str:
     """The key page, made from the key map."""
     rows = [b for b in bindings(desk) if not b.action.value.startswith("object_")]
-    parts = []
-    for group, members in groupby(rows, key=lambda b: b.group):
-        lines = "".join(
-            f"<tr><td>{' '.join(f'<kbd>{html.escape(printed(k))}</kbd>' for k in b.keys)}</td>"
-            f"<td><b>{html.escape(b.words)}</b> {html.escape(b.help)}</td></tr>"
-            for b in members
-        )
-        if group == "Objects":
-            lines += "<tr><td><kbd>1</kbd> … <kbd>0</kbd></td><td>choose objects 1 to 10</td></tr>"
-        parts.append(f"<section><h4>{group}</h4><table>{lines}</table></section>")
-    return (
-        '<div class="samnb-keys">'
-        + "".join(parts)
-        + "</div><p class='samnb-faint'>Keys work anywhere in the studio except in text fields "
-        "(Esc leaves those). Esc, then Tab, leaves the picture for the buttons. ? closes this.</p>"
-    )
+    number = "<tr><td><kbd>1</kbd> … <kbd>0</kbd></td><td>choose objects 1 to 10</td></tr>"
+    return key_page(rows, "studio", {"Objects": number})
 
 
 def _presser(controller: Controller) -> Callable[[Action], None]:

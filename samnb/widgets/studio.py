@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets
 
 from samnb.engine.session import Session
+from samnb.widgets.banner import BannerBar
 from samnb.widgets.buttons import action_button, mark_pressed
 from samnb.widgets.controller import Controller
 from samnb.widgets.intents import GoTo, Pressed, SelectObject, Tool
@@ -99,14 +100,7 @@ class Studio:
     # -- building ------------------------------------------------------------------
 
     def _build(self) -> ipywidgets.Box:
-        self.banner_text = ipywidgets.HTML()
-        self.offer = ipywidgets.Button().add_class("samnb-button")
-        self.offer.on_click(lambda _b: self._accept_offer())
-        dismiss = ipywidgets.Button(description="Close", tooltip="Take this message away")
-        dismiss.add_class("samnb-button")
-        dismiss.on_click(lambda _b: self.controller.do(lambda: self.controller.tell(None)))
-        self.banner = ipywidgets.Box([self.banner_text, self.offer, dismiss])
-        self.banner.add_class("samnb-banner")
+        self.banner = BannerBar(lambda: self.controller.do(lambda: self.controller.tell(None)))
         self.hint = ipywidgets.HTML().add_class("samnb-hint")
         left = ipywidgets.Box([self.stage.widget, self.hint, self.timeline.widget])
         left.add_class("samnb-left")
@@ -115,7 +109,9 @@ class Studio:
         ).add_class("samnb-side")
         main = ipywidgets.Box([left, side]).add_class("samnb-main")
         self.help = ipywidgets.HTML().add_class("samnb-help")
-        root = ipywidgets.Box([self._header(), self.banner, self._toolbar(), main, self.help])
+        root = ipywidgets.Box(
+            [self._header(), self.banner.widget, self._toolbar(), main, self.help]
+        )
         return root.add_class(ROOT_CLASS)
 
     def _header(self) -> ipywidgets.Box:
@@ -212,26 +208,13 @@ class Studio:
         if content.get("event") == "submit":
             self._add_media()
 
-    def _accept_offer(self) -> None:
-        banner = self._snapshot.banner
-        if banner is not None and banner.act is not None:
-            banner.act()
-
     # -- showing -------------------------------------------------------------------
 
     def _show(self, now: StudioSnapshot) -> None:
         self._snapshot = now
         self._show_header(now)
         self._show_tools(now)
-        banner = now.banner
-        self.banner.layout.display = None if banner else "none"
-        if banner is not None:
-            role = "alert" if banner.kind == "error" else "status"
-            self.banner_text.value = (
-                f'<div role="{role}" class="samnb-{banner.kind}">{html.escape(banner.text)}</div>'
-            )
-            self.offer.description = banner.offer
-            self.offer.layout.display = None if banner.offer else "none"
+        self.banner.show(now.banner)
         self.stage.show(now.stage)
         self.timeline.show(now.timeline)
         self.review.show(now.review)

@@ -87,7 +87,7 @@ def test_the_worker_s_name_is_a_field(sit_at, cup):
     desk = sit_at()
     desk.worker.value = "bo"
     assert desk.session.worker.id == "bo"
-    assert "You are bo now" in desk.banner_text.value and desk.snapshot.phrase
+    assert "You are bo now" in desk.banner.words.value and desk.snapshot.phrase
 
 
 def test_correction_by_buttons(sit_at, cup, open_project):
@@ -122,8 +122,8 @@ def test_an_offer_in_a_message_is_a_button(sit_at, cup, open_project):
     open_project("eve").concepts.answer_ev(cup, "reject")
     desk = sit_at("cy", "correct")
     desk.correct.submit.click()
-    assert is_shown(desk.offer) and desk.offer.description == "Yes, it is not here"
-    desk.offer.click()
+    assert is_shown(desk.banner.offer) and desk.banner.offer.description == "Yes, it is not here"
+    desk.banner.offer.click()
     assert desk.session.concepts.refresh().pairs[cup].is_negative
 
 

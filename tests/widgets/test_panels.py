@@ -49,9 +49,9 @@ def test_a_row_chooses_renames_hides_and_deletes_its_object(studio):
     second.delete.click()
     assert [r.item_id for r in studio.snapshot.objects] == [item_id]
     assert len(studio.objects.rows.children) == 1
-    assert studio.offer.description == "Undo" and is_shown(studio.banner)
-    studio.offer.click()
-    assert len(studio.objects.rows.children) == 2 and not is_shown(studio.banner)
+    assert studio.banner.offer.description == "Undo" and is_shown(studio.banner.widget)
+    studio.banner.offer.click()
+    assert len(studio.objects.rows.children) == 2 and not is_shown(studio.banner.widget)
 
 
 def test_the_phase_of_new_objects_is_chosen_once_for_all_that_follow(studio):
@@ -121,7 +121,7 @@ def test_a_note_stays_when_its_verdict_is_refused_and_goes_with_its_object(
     cy = open_project("cy")
     cy.next("verifier")
     bo.review.buttons[1].click()
-    assert "being worked on by cy" in bo.banner_text.value
+    assert "being worked on by cy" in bo.banner.words.value
     assert bo.review.note.value == "the tail"
     cy.release(bo.snapshot.view.item_id)
     bo.review.buttons[1].click()

@@ -56,10 +56,10 @@ def test_undo_is_enabled_after_a_deletion(studio):
 def test_an_error_is_an_alert_in_plain_text_that_can_be_closed(studio):
     studio.path.value = "/no/such/<clip>.mp4"
     studio._add_media()
-    assert '<div role="alert" class="samnb-error">' in studio.banner_text.value
-    assert "&lt;clip&gt;" in studio.banner_text.value
-    studio.banner.children[-1].click()
-    assert not is_shown(studio.banner)
+    assert '<div role="alert" class="samnb-error">' in studio.banner.words.value
+    assert "&lt;clip&gt;" in studio.banner.words.value
+    studio.banner.widget.children[-1].click()
+    assert not is_shown(studio.banner.widget)
 
 
 def test_the_worker_s_name_is_a_field(studio):
