@@ -177,10 +177,6 @@ class Correcting:
         name = "" if row is not None and row.is_group else GROUP
         self._edits.run(lambda: self.loop.session.rename_item(item_id, name))
 
-    def set_flags(self, flags: Flags) -> None:
-        """Say something about the whole pair."""
-        self.flags = flags
-
     def toggle_apart(self, has_group: bool) -> None:
         """Turn the first flag round."""
         self.flags = replace(self.flags, is_apart=not self.flags.apart(has_group))

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from samnb.engine.concepts.arms import ArmTable
-    from samnb.engine.concepts.cycles import CycleTable
 
 _SHORT = {
     "human from phrase": "from\nphrase",
@@ -59,18 +58,3 @@ def _beside(
     ax.bar([p - 0.2 for p in places], ours, 0.4, color=MEASURED, label="here")
     ax.bar([p + 0.2 for p in places], paper, 0.4, color=PAPERS, label="paper")
     ax.set_title(title, fontsize=10)
-
-
-def plot_cycles(table: CycleTable) -> Figure:
-    """Draw by cycle the share of pairs that a person saw, and cgF1 on held-out pairs."""
-    figure = NotebookFigure(figsize=(7.0, 2.8), layout="constrained")
-    seen, scores = figure.subplots(1, 2)
-    cycles = [r.cycle for r in table.rows]
-    seen.plot(cycles, [100 * r.seen_share for r in table.rows], marker="o", color=MEASURED)
-    seen.set(title="pairs that a person saw, %", xlabel="cycle", ylim=(0, 105), xticks=cycles)
-    scores.plot(cycles, [r.model_cgf1 for r in table.rows], marker="o", color=MEASURED)
-    scores.set(title="cgF1 on held-out pairs", xlabel="cycle", xticks=cycles)
-    for ax in (seen, scores):
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.title.set_fontsize(10)
-    return figure

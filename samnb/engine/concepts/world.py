@@ -11,7 +11,7 @@ import numpy as np
 
 from samnb.engine.simulation import seeded
 from samnb.masks import rle as rle_ops
-from samnb.metrics.cgf1 import Matrix, match_scores
+from samnb.metrics.cgf1 import Matrix
 from samnb.models.base import BoolMask
 from samnb.synthetic.concepts import ConceptScene, Split, hard_negatives, make_concept_scene
 from samnb.synthetic.things import parse_phrase
@@ -132,11 +132,6 @@ def ious(masks: Sequence[BoolMask], truth: Sequence[BoolMask]) -> Matrix:
     both = (a @ b.T).astype(np.float64)
     either = a.sum(1)[:, None] + b.sum(1)[None, :] - both
     return np.asarray(both / np.maximum(either, 1.0), np.float64)
-
-
-def n_found(masks: Sequence[BoolMask], truth: Sequence[BoolMask], min_iou: float) -> int:
-    """How many true instances have a mask of their own, at an IoU of ``min_iou`` or more."""
-    return int((match_scores(ious(masks, truth)) >= min_iou).sum())
 
 
 def encoded(masks: Sequence[BoolMask]) -> tuple[Rle, ...]:
