@@ -18,7 +18,7 @@ from samnb.engine.concepts.retrain import retrain_verifier
 from samnb.engine.concepts.reviewers import SimulatedReviewer, Skill
 from samnb.engine.concepts.session import ConceptSession
 from samnb.engine.concepts.trainers import VerifierTrainer
-from samnb.engine.concepts.world import ConceptWorld
+from samnb.engine.concepts.world import ConceptTruth, ConceptWorld
 from samnb.engine.simulation import SimulatedClock
 from samnb.engine.workers import simulated
 from samnb.events.concepts import ConceptTask
@@ -82,7 +82,7 @@ class People:
         self,
         loop: ConceptSession,
         clock: SimulatedClock,
-        truth: ConceptWorld,
+        truth: ConceptTruth,
         skill: Skill,
         seed: int = 0,
     ) -> None:
