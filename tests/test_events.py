@@ -61,10 +61,15 @@ BODIES = [
     ev.ModelPromoted("r", "mobile@2", "mobile@1", "mobile-2.safetensors", "J&F 0.75 over 0.7"),
     ev.ModelKeptAside("r", "mobile@3", "mobile@2", "mobile-3.safetensors", "J&F 0.7 under 0.75"),
     cev.ConceptRulesSet(3, 1, cev.Apart.PAIR, False, 7),
+    cev.ClipChecked("m", "easy", False, "1 phrase is left", (("phrases", 1.0),)),
+    cev.FrameSampled("m", 12, "m2", "crowded"),
+    cev.PairDropped("i", "whole scene", "a masklet covers 97 % of the frame"),
     cev.PhrasesMined("m", "tiny@1", "A dog.", ("dog",), (("it", "names nothing"),), 4),
     cev.NegativesChecked("m", "dog", "ontology", "concept@1", (("cat", 0.7),), (("cow", "no"),)),
     cev.PairAdded(Item("i", "m", 1, phrase="dog"), cev.PairOrigin.HARD_NEGATIVE, "cat", "x", True),
-    cev.ConceptProposed("i", "p", (CONCEPT_MASK,), 0.9, "concept@1", 0.4, 2),
+    cev.ConceptProposed(
+        "i", "p", (CONCEPT_MASK,), 0.9, "concept@1", 0.4, 2, (("a double of a better one", 2),)
+    ),
     cev.MvAnswered("i", "p", (cev.MaskAnswer("k", MvAnswer.REJECT, (0.1, 0, 0.9, 0, 0)),), "v@1"),
     cev.EvAnswered("i", "p", EvAnswer.UNGROUNDABLE, ("k",), (0.5, 0.5, 0, 0, 0, 0), "v@1"),
     cev.Corrected(

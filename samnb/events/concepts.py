@@ -30,6 +30,7 @@ __all__ = [
     "CONCEPT_KINDS",
     "AnswerUndone",
     "Apart",
+    "ClipChecked",
     "ConceptBody",
     "ConceptMask",
     "ConceptProposed",
@@ -38,11 +39,13 @@ __all__ = [
     "ConceptTask",
     "Corrected",
     "EvAnswered",
+    "FrameSampled",
     "MaskAnswer",
     "MvAnswered",
     "NegativesChecked",
     "PairAdded",
     "PairClaimed",
+    "PairDropped",
     "PairImported",
     "PairOrigin",
     "PairRefused",
@@ -77,6 +80,40 @@ class ConceptRulesSet:
     apart: Apart = Apart.TASK
     has_confirmation: bool = True
     audit_seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClipChecked:
+    """A clip was looked at by a filter, and goes on or does not (SAM 3 paper, appendix on
+    the video engine). The newest check of a filter holds.
+
+    Attributes:
+        filter: "shot and motion" before phrases are mined, "easy" after masklets were
+            proposed.
+        reason: why it does not go on; else empty.
+        figures: what was measured or counted, as name and value.
+    """
+
+    media_id: str
+    filter: str
+    is_kept: bool
+    reason: str = ""
+    figures: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSampled:
+    """A frame of a video became a picture of its own, for the loop over pictures.
+
+    Attributes:
+        picture_id: the medium that the frame became.
+        sampler: "random", or "crowded": a frame with many objects.
+    """
+
+    media_id: str
+    frame_idx: int
+    picture_id: str
+    sampler: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +175,20 @@ class PairAdded:
 
 
 @dataclass(frozen=True, slots=True)
+class PairDropped:
+    """A filter took a pair out before anybody was asked about it; a person can reopen it.
+
+    Attributes:
+        filter: "whole scene" or "easy".
+        reason: why, in one clause.
+    """
+
+    item_id: str
+    filter: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConceptProposed:
     """Masks were put forward for a pair, none or more.
 
@@ -147,6 +198,7 @@ class ConceptProposed:
         model: the segmenter; empty when a person or a file brought the masks.
         threshold: what score times presence had to exceed.
         n_left_out: candidates dropped as doubles of better ones.
+        left_out: why candidates were dropped, as ``(reason, how many)``, doubles included.
     """
 
     item_id: str
@@ -156,6 +208,7 @@ class ConceptProposed:
     model: str
     threshold: float = 0.5
     n_left_out: int = 0
+    left_out: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,9 +388,12 @@ class PairImported:
 
 ConceptBody: TypeAlias = (
     ConceptRulesSet
+    | ClipChecked
+    | FrameSampled
     | PhrasesMined
     | NegativesChecked
     | PairAdded
+    | PairDropped
     | ConceptProposed
     | MvAnswered
     | EvAnswered
@@ -354,9 +410,12 @@ ConceptBody: TypeAlias = (
 
 CONCEPT_KINDS: Final[Mapping[str, type]] = {
     "concept_rules_set": ConceptRulesSet,
+    "clip_checked": ClipChecked,
+    "frame_sampled": FrameSampled,
     "phrases_mined": PhrasesMined,
     "negatives_checked": NegativesChecked,
     "pair_added": PairAdded,
+    "pair_dropped": PairDropped,
     "concept_proposed": ConceptProposed,
     "mv_answered": MvAnswered,
     "ev_answered": EvAnswered,

@@ -1,8 +1,7 @@
 """Captions that the user already has: a column of a table, text files, alt texts.
 
-What a picture shows is often known before any model looks at it. These captions stand behind
-the same :class:`~samnb.models.concepts.Captioner` as a model does, so the engine cannot tell
-and the log names where each caption came from.
+What a picture shows is often known before any model looks at it. These captions take the place
+of a :class:`~samnb.models.concepts.Captioner`, and the log names where each came from.
 """
 
 from __future__ import annotations
@@ -14,27 +13,6 @@ from pathlib import Path, PurePath
 
 from samnb.models.base import Image
 from samnb.types import FormatError, InputError, Media, MediaMissingError, ModelError
-
-
-class GivenCaptioner:
-    """One caption that is already there, behind :class:`~samnb.models.concepts.Captioner`.
-
-    Args:
-        text: the caption.
-        source: where it came from, for the log.
-    """
-
-    def __init__(self, text: str, source: str = "given") -> None:
-        self._text, self._source = text, source
-
-    @property
-    def name(self) -> str:
-        """Where the caption came from."""
-        return self._source
-
-    def caption(self, image: Image) -> str:
-        """Return the caption, whatever the picture."""
-        return self._text
 
 
 class GivenCaptions:
@@ -90,8 +68,8 @@ class GivenCaptions:
                 )
         return None
 
-    def for_media(self, media: Media) -> GivenCaptioner:
-        """Return the captioner that speaks for one medium.
+    def at(self, media: Media, frame_idx: int) -> str:
+        """Return the caption of a frame: what is said of a video holds on all of them.
 
         Raises:
             InputError: there is no caption for it, or several fit.
@@ -101,7 +79,40 @@ class GivenCaptions:
             raise InputError(
                 f"{media.name}: expected a caption in {self.source}, got none among {len(self)}"
             )
-        return GivenCaptioner(text, self.source)
+        return text
+
+
+class FrameCaptions:
+    """Captions of videos by frame, such as a model wrote elsewhere.
+
+    Args:
+        captions: for each file name, captions by frame number; a caption holds until the
+            next one begins.
+        source: where they came from, for the log.
+
+    Raises:
+        InputError: a file without a caption from its first frame on.
+    """
+
+    def __init__(
+        self, captions: Mapping[str, Mapping[int, str]], source: str = "given by frame"
+    ) -> None:
+        for name, texts in captions.items():
+            if 0 not in texts:
+                raise InputError(f"{name}: expected a caption from frame 0 on, got none")
+        self.source = source
+        self._texts = {name: dict(sorted(texts.items())) for name, texts in captions.items()}
+
+    def at(self, media: Media, frame_idx: int) -> str:
+        """Return the caption of a frame of a video.
+
+        Raises:
+            InputError: there is no caption for the medium.
+        """
+        texts = self._texts.get(media.name)
+        if texts is None:
+            raise InputError(f"{media.name}: expected captions in {self.source}, got none")
+        return texts[max(idx for idx in texts if idx <= frame_idx)]
 
 
 class PictureCaptions:

@@ -63,7 +63,7 @@ MIN_VISIBLE = 0.08
 MIN_VISIBLE_PX = 12
 """Nor does one that shows fewer pixels than this."""
 
-_PLACES = ("meadow", "yard", "table", "sea", "space", "lawn")
+PLACES = ("meadow", "yard", "table", "sea", "space", "lawn")
 """Places of which no photograph shows one of the nouns itself."""
 _VARIANTS = 3
 _SECOND = {"white": (0.12, 0.12, 0.14), "gray": (0.45, 0.46, 0.48)}
@@ -170,8 +170,8 @@ def make_concept_scene(
     if split not in ("train", "test"):
         raise InputError(f"split: expected 'train' or 'test', got {split!r}")
     rng = np.random.default_rng([seed, 7, int(split == "test")])
-    cast = _cast(rng, difficulty, split)
-    name = _PLACES[int(rng.integers(len(_PLACES)))]
+    cast = draw_cast(rng, difficulty, split)
+    name = PLACES[int(rng.integers(len(PLACES)))]
     frame = _backdrop(rng, name, size_hw)
     labels = np.zeros(size_hw, np.uint8)
     areas: list[int] = []
@@ -189,7 +189,7 @@ def make_concept_scene(
         if seen[n] >= max(MIN_VISIBLE * area, MIN_VISIBLE_PX)
     )
     image.flags.writeable = labels.flags.writeable = False
-    return ConceptScene(seed, split, image, labels, things, _caption(things, THEMES[name].where))
+    return ConceptScene(seed, split, image, labels, things, describe(things, THEMES[name].where))
 
 
 def hard_negatives(scene: ConceptScene, phrase: str) -> tuple[str, ...]:
@@ -228,7 +228,7 @@ def _one_away(asked: Phrase) -> Iterator[Phrase]:
             yield Phrase(noun, asked.colour, asked.texture)
 
 
-def _cast(rng: np.random.Generator, difficulty: float, split: Split) -> list[Combination]:
+def draw_cast(rng: np.random.Generator, difficulty: float, split: Split) -> list[Combination]:
     """Choose what is there: strangers, twins, and look-alikes that differ in one word."""
     n = int(np.clip(2 + rng.binomial(6, 0.15 + 0.6 * difficulty), 2, 8))
     cast: list[Combination] = []
@@ -289,17 +289,22 @@ def _placed(
         yield found[0], dark[found[1]], np.asarray(layer, np.float32)[found[1]]
 
 
-def _drawn(rng: np.random.Generator, combination: Combination, half: float) -> PilImage.Image:
-    """Draw one thing, turned and mirrored by chance, in a picture with room around it."""
+def draw_thing(rng: np.random.Generator, combination: Combination, size: int) -> PilImage.Image:
+    """Draw one thing upright, a premultiplied ``RGBa`` picture of ``size`` x ``size`` px."""
     colour, texture, noun = combination
-    size = max(16, round(2 * half))
     second = COLOURS["white"] if colour != "white" and rng.random() < 0.5 else _SECOND["white"]
     if rng.random() < 0.2:
         second = _SECOND["gray"]
     look = Look(texture, shifted(COLOURS[colour], rng, 0.06), shifted(second, rng, 0.04))
     pen = Pen(size, pattern(texture, size, look.main, look.second, rng))
     NOUNS[noun].draw(pen, look)
-    sprite = pen.finish(NOUNS[noun].gloss)
+    return pen.finish(NOUNS[noun].gloss)
+
+
+def _drawn(rng: np.random.Generator, combination: Combination, half: float) -> PilImage.Image:
+    """Draw one thing, turned and mirrored by chance, in a picture with room around it."""
+    size = max(16, round(2 * half))
+    sprite = draw_thing(rng, combination, size)
     angle = rng.uniform(-0.45, 0.45) if rng.random() < 0.8 else rng.uniform(-np.pi, np.pi)
     mirror = rng.choice([-1.0, 1.0])
     squeeze = rng.uniform(0.85, 1.0)
@@ -364,7 +369,7 @@ def _photographed(
     return frame.astype(np.uint8)
 
 
-def _caption(things: tuple[ConceptThing, ...], where: str) -> str:
+def describe(things: tuple[ConceptThing, ...], where: str) -> str:
     """Name everything that counts: ``Two striped red cups and a fish on a lawn.``"""
     groups: dict[str, list[ConceptThing]] = {}
     for thing in things:

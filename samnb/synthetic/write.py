@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 import av
 import numpy as np
@@ -22,7 +23,24 @@ _CODECS = (
 """Encoders to try, best first: what is there depends on how PyAV was built."""
 
 
-def write_video(clip: Clip, path: str | Path) -> Path:
+class Film(Protocol):
+    """Frames to write: a :class:`~samnb.synthetic.clip.Clip`, or anything that has these."""
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+
+    def __len__(self) -> int: ...
+
+    def frame(self, index: int) -> npt.NDArray[np.uint8]:
+        """Return a frame as (H, W, 3) uint8 RGB."""
+
+
+def write_video(clip: Film, path: str | Path) -> Path:
     """Write a clip as an MP4: H.264 where PyAV has an encoder for it, else MPEG-4.
 
     Colours are tagged BT.709 from 720 lines on and BT.601 below, as players assume. Sides of

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from samnb.language.captions import (
+    FrameCaptions,
     GivenCaptions,
     PictureCaptions,
     read_caption_table,
@@ -53,12 +54,22 @@ def test_several_captions_become_sentences_of_one_text():
     assert len(given) == 1
 
 
-def test_a_given_caption_is_a_captioner_that_names_its_source():
-    captioner = GivenCaptions({"x.jpg": "A cat."}, "alts.csv:alt").for_media(media("x.jpg"))
-    assert isinstance(captioner, Captioner)
-    assert (captioner.name, captioner.caption(IMAGE)) == ("alts.csv:alt", "A cat.")
-    with pytest.raises(InputError, match=r"y\.jpg: expected a caption in given"):
-        GivenCaptions({"x.jpg": "A cat."}).for_media(media("y.jpg"))
+def test_what_is_said_of_a_video_holds_on_all_its_frames():
+    given = GivenCaptions({"x.mp4": "A cat."}, "alts.csv:alt")
+    assert [given.at(media("x.mp4"), i) for i in (0, 7)] == ["A cat.", "A cat."]
+    with pytest.raises(InputError, match=r"y\.mp4: expected a caption in alts\.csv:alt"):
+        given.at(media("y.mp4"), 0)
+
+
+def test_a_caption_by_frame_holds_until_the_next_one():
+    given = FrameCaptions({"x.mp4": {8: "A dog.", 0: "A cat."}})
+    assert [given.at(media("x.mp4"), i) for i in (0, 7, 8, 99)] == [
+        "A cat.", "A cat.", "A dog.", "A dog."
+    ]  # fmt: skip
+    with pytest.raises(InputError, match=r"y\.mp4: expected captions in given by frame"):
+        given.at(media("y.mp4"), 0)
+    with pytest.raises(InputError, match=r"x\.mp4: expected a caption from frame 0 on"):
+        FrameCaptions({"x.mp4": {8: "A dog."}})
 
 
 @pytest.mark.parametrize("divider", [",", ";", "\t"])

@@ -6,10 +6,13 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from samnb.engine.concepts.flow import fold
 from samnb.engine.concepts.state import ConceptState, PairState
 from samnb.engine.tracking import to_frame_prompts
 from samnb.events import Body, Event
+from samnb.events.concepts import ConceptMask
 from samnb.masks import rle as rle_ops
 from samnb.models.base import BoolMask, Image, Prediction, TrackSession
 from samnb.types import InputError, MaskId, Prompt, Rle, Worker, WorkerKind
@@ -105,6 +108,19 @@ class ConceptCore:
     def mask(self, mask_id: MaskId) -> BoolMask:
         """Return a stored mask as (H, W) bool."""
         return rle_ops.decode(self.session.mask(mask_id))
+
+    def pixels(self, media_id: str, mask: ConceptMask) -> BoolMask:
+        """Return all of a mask: (H, W) bool of a picture, (T, H, W) of a video, over its
+        annotated frames."""
+        if media_id not in self.state.videos:
+            return self.mask(mask.mask_id)
+        idxs = {idx: at for at, idx in enumerate(self.session.annotation_frames(media_id))}
+        volume = np.zeros((len(idxs), *self.session.media(media_id).size_hw), np.bool_)
+        stored = self.session.masks(f.mask_id for f in mask.frames)
+        for frame in mask.frames:
+            if frame.frame_idx in idxs:
+                volume[idxs[frame.frame_idx]] = rle_ops.decode(stored[frame.mask_id])
+        return volume
 
     def segment(self, media_id: str, prompts: Sequence[Prompt], frame_idx: int = 0) -> Prediction:
         """Return what the session's click model makes of prompts on one frame; nothing is

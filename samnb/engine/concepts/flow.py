@@ -33,6 +33,7 @@ from samnb.events.concepts import (
     MvAnswered,
     PairAdded,
     PairClaimed,
+    PairDropped,
     PairImported,
     PairRefused,
     PairReleased,
@@ -212,6 +213,8 @@ def _apply(pair: PairState, entry: Entry) -> PairState:
         return _reopened(pair, body)
     if isinstance(body, PairImported):
         return _imported(pair, body)
+    if isinstance(body, PairDropped):
+        return replace(_rejected(pair, body.reason), dropped_by=body.filter)
     return pair
 
 
@@ -251,6 +254,7 @@ def _proposed(pair: PairState, body: ConceptProposed) -> PairState:
         claims={},
         reason="",
         n_rounds=pair.n_rounds + 1,
+        dropped_by="",
     )
 
 
@@ -268,6 +272,7 @@ def _reopened(pair: PairState, body: PairReopened) -> PairState:
         versions=pair.versions if body.step is ConceptStep.CONFIRM else (),
         claims={},
         reason=body.reason,
+        dropped_by="",
     )
 
 
@@ -349,6 +354,7 @@ _PAIR_EVENTS: Final = _ANSWERS | {
     AnswerUndone,
     ConceptProposed,
     PairClaimed,
+    PairDropped,
     PairImported,
     PairReleased,
     PairReopened,

@@ -10,24 +10,28 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from samnb.engine.concepts.acts import pair_bodies
+from samnb.engine.concepts.clips import unfit
 from samnb.engine.concepts.quality import decided_masks, proposed_masks
 from samnb.engine.concepts.state import ConceptState, PairState
 from samnb.events import Body
 from samnb.events.concepts import ConceptStep, NegativesChecked, PairOrigin, PhrasesMined
 from samnb.language.adversarial import check_adversarial
 from samnb.language.balancing import BalancePolicy, Standing
-from samnb.language.captions import GivenCaptions
+from samnb.language.captions import FrameCaptions, GivenCaptions
 from samnb.language.chunks import Chunker, load_chunker, mine_phrases
 from samnb.language.negatives import NegativeCandidate, propose_negatives
 from samnb.language.ontology import Ontology
 from samnb.language.ontologyfile import default_ontology
 from samnb.language.proposers import AttributeSwap, NounSwap, OntologyProposer
-from samnb.language.stages import default_stages
+from samnb.language.records import PhraseRecord, Stage
+from samnb.language.stages import default_stages, video_stages
+from samnb.language.video import collect_phrases
 from samnb.models.concepts import Captioner, ConceptSegmenter, PhraseProposer
+from samnb.types import InputError
 
 if TYPE_CHECKING:
     from samnb.engine.concepts.session import ConceptSession
@@ -96,66 +100,122 @@ def agreement(pair: PairState) -> float:
 
 def mine(
     loop: ConceptSession,
-    captioner: Captioner | GivenCaptions,
+    captioner: Captioner | GivenCaptions | FrameCaptions,
     *,
     media_ids: Collection[str] | None = None,
     chunker: Chunker | None = None,
     ontology: Ontology | None = None,
     policy: BalancePolicy | None = None,
     held_out_share: float = HELD_OUT_SHARE,
+    caption_every: int = 1,
+    min_frames: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> Mined:
-    """Caption pictures, take phrases from the captions, clean and balance them, add pairs.
+    """Caption media, take phrases from the captions, clean and balance them, add pairs.
+
+    Of a video every annotated frame is captioned; settings, sizes and actions are left out,
+    which need not hold over the clip, and a phrase that several frames name becomes one pair
+    (SAM 3 paper, appendix on the video engine). Clips that a filter took out are passed over.
 
     Args:
         loop: the project.
         captioner: a model, or captions that are there already.
-        media_ids: which pictures; None for all that were not mined yet. Of a video the
-            first frame is captioned.
+        media_ids: which media; None for all that were not mined yet.
         chunker: takes noun phrases from a caption; None loads spaCy's.
         ontology: recognises synonyms; None takes the one that ships.
         policy: when a phrase is left out; None takes the usual one.
         held_out_share: share of media whose pairs are held out.
+        caption_every: of a video, annotated frames from one caption to the next.
+        min_frames: a phrase that fewer captioned frames of a video name is left out.
         on_progress: called with (media done, media in all).
         cancel: set it from another thread to stop after the present medium.
 
     Raises:
+        InputError: ``caption_every`` or ``min_frames`` is below 1.
         ModelError: spaCy or its model is missing, or the captioner fails.
     """
+    if caption_every < 1 or min_frames < 1:
+        raise InputError(
+            f"caption_every, min_frames: expected 1 or more, got {caption_every}, {min_frames}"
+        )
     chunker = chunker or load_chunker()
     tree = ontology or default_ontology()
-    state = loop.refresh()
-    mined = {e.body.media_id for e in loop.session.log.read() if isinstance(e.body, PhrasesMined)}
+    loop.refresh()
+    events = loop.session.log.read()
+    past = {e.body.media_id for e in events if isinstance(e.body, PhrasesMined)}
+    past |= set(unfit(events))
     every = loop.session.state.media
-    todo = list(media_ids) if media_ids is not None else [m for m in every if m not in mined]
+    todo = list(media_ids) if media_ids is not None else [m for m in every if m not in past]
     n_pairs = n_dropped = done = 0
     for media_id in todo:
         if cancel is not None and cancel.is_set():
             break
         state = loop.refresh()
-        media = loop.session.media(media_id)
-        speaker = captioner.for_media(media) if isinstance(captioner, GivenCaptions) else captioner
-        caption = speaker.caption(loop.image(media_id))
+        is_video = media_id in state.videos
         refused = {p.phrase: p.reason for p in state.pairs.values() if is_refused(p)}
-        stages = default_stages(tree, restricted=refused, standings=standings(state), policy=policy)
-        records = mine_phrases(caption, chunker, stages, origin=speaker.name)
-        kept = tuple(dict.fromkeys(r.text for r in records if r.is_kept))
-        dropped = tuple((r.raw, r.reason or r.dropped_by) for r in records if not r.is_kept)
-        body = PhrasesMined(media_id, speaker.name, caption, kept, dropped)
-        n_pairs += _add(
-            loop, [body], media_id, kept, PairOrigin.MINED, "", speaker.name, held_out_share
-        )
-        n_dropped += len(dropped)
+        choose = video_stages if is_video else default_stages
+        stages = choose(tree, restricted=refused, standings=standings(state), policy=policy)
+        frames = loop.session.annotation_frames(media_id)[::caption_every] if is_video else (0,)
+        said = _read_captions(loop, captioner, media_id, frames, chunker, stages)
+        bodies, kept = _joined(said, tree, min_frames if is_video else 1)
+        source = bodies[0].captioner if bodies else ""
+        n_pairs += _add(loop, bodies, media_id, kept, PairOrigin.MINED, "", source, held_out_share)
+        n_dropped += sum(len(body.dropped) for body in bodies)
         done += 1
         if on_progress is not None:
             on_progress(done, len(todo))
     return Mined("done" if done == len(todo) else "cancelled", done, n_pairs, n_dropped)
 
 
+def _read_captions(
+    loop: ConceptSession,
+    captioner: Captioner | GivenCaptions | FrameCaptions,
+    media_id: str,
+    frames: Sequence[int],
+    chunker: Chunker,
+    stages: Sequence[Stage],
+) -> list[PhrasesMined]:
+    """What the caption of each frame came to; equal captions are read once."""
+    media = loop.session.media(media_id)
+    known: dict[str, tuple[PhraseRecord, ...]] = {}
+    found = []
+    for frame_idx in frames:
+        if isinstance(captioner, GivenCaptions | FrameCaptions):  # needs no picture
+            name, caption = captioner.source, captioner.at(media, frame_idx)
+        else:
+            name, caption = captioner.name, captioner.caption(loop.image(media_id, frame_idx))
+        if caption not in known:
+            known[caption] = mine_phrases(caption, chunker, stages, origin=name)
+        records = known[caption]
+        kept = tuple(dict.fromkeys(r.text for r in records if r.is_kept))
+        dropped = tuple((r.raw, r.reason or r.dropped_by) for r in records if not r.is_kept)
+        found.append(PhrasesMined(media_id, name, caption, kept, dropped, frame_idx))
+    return found
+
+
+def _joined(
+    said: Sequence[PhrasesMined], ontology: Ontology, min_frames: int
+) -> tuple[list[PhrasesMined], tuple[str, ...]]:
+    """One line per new caption, and the phrases of all frames, each once."""
+    by_frame = {body.frame_idx: body.kept for body in said}
+    every = collect_phrases(by_frame, ontology=ontology)
+    kept = tuple(p.text for p in every if len(p.frame_idxs) >= min_frames)
+    rare = {p.text for p in every} - set(kept)
+    reason = f"named on fewer than {min_frames} frames"
+    bodies: list[PhrasesMined] = []
+    for body in said:
+        if not bodies or bodies[-1].caption != body.caption:
+            lost = tuple((phrase, reason) for phrase in body.kept if phrase in rare)
+            left = tuple(phrase for phrase in body.kept if phrase not in rare)
+            bodies.append(replace(body, kept=left, dropped=(*body.dropped, *lost)))
+    return bodies, kept
+
+
 def is_refused(pair: PairState) -> bool:
-    """Whether people or models found that a phrase cannot be masked anywhere."""
-    return pair.step is ConceptStep.REJECTED
+    """Whether people or models found that a phrase cannot be masked anywhere; a filter that
+    found it easy or trivial in one clip says nothing of others."""
+    return pair.step is ConceptStep.REJECTED and not pair.dropped_by
 
 
 def _add(

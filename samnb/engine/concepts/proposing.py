@@ -13,9 +13,11 @@ import numpy as np
 from samnb.engine.concepts.acts import Drawn, stored
 from samnb.engine.concepts.state import ConceptState, PairState
 from samnb.events import Body
-from samnb.events.concepts import ConceptMask, ConceptProposed, ConceptStep
-from samnb.models.base import BoolMask
-from samnb.models.concepts import ConceptPrediction, ConceptSegmenter
+from samnb.events.concepts import ConceptMask, ConceptProposed, ConceptStep, PairDropped
+from samnb.language.video import drop_whole_scene
+from samnb.models.base import BoolMask, Image
+from samnb.models.concepts import ConceptPrediction, ConceptSegmenter, ConceptVerifier
+from samnb.models.verifier_use import with_verifier
 from samnb.store.media import AnnotationFrames
 from samnb.types import FlowError, Rle
 
@@ -27,9 +29,33 @@ THRESHOLD: Final = 0.5
 SAME_IOU: Final = 0.7
 """Candidates of one phrase that overlap more than this are the same instance; the paper
 removes doubles by IoU and gives no value."""
-WHOLE_SCENE: Final = 0.95
-"""A masklet that covers more than this share of every frame is the scene itself and is
-dropped, as the paper does in videos ("trivial" phrases); it gives no value."""
+FAINT: Final = "below the threshold"
+DOUBLE: Final = "a double of a better one"
+STRUCK: Final = "struck out by mask verification"
+WHOLE: Final = "whole scene"
+"""Filter that drops a phrase of a video of which a masklet holds the whole scene."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aids:
+    """Verifiers that help a segmenter on pictures before anybody is asked (SAM 3 paper,
+    section on AI verifiers); on videos they are asked afterwards, like people.
+
+    Attributes:
+        ev: says whether anything is there; None leaves that to the segmenter.
+        mv: strikes out masks; None leaves them.
+    """
+
+    ev: ConceptVerifier | None = None
+    mv: ConceptVerifier | None = None
+
+    def applied(
+        self, answer: ConceptPrediction, image: Image, phrase: str, threshold: float
+    ) -> ConceptPrediction:
+        """What the answer is with their help."""
+        if self.ev is None and self.mv is None:
+            return answer
+        return with_verifier(answer, image, phrase, ev=self.ev, mv=self.mv, threshold=threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +107,7 @@ def propose(
     segmenter: ConceptSegmenter | str,
     pair_ids: Collection[str] | None,
     threshold: float,
+    aids: Aids,
     on_progress: Callable[[int, int], None] | None,
     cancel: threading.Event | None,
 ) -> Proposed:
@@ -98,7 +125,7 @@ def propose(
         if cancel is not None and cancel.is_set():
             return Proposed("cancelled", tally.pairs, tally.masks, tally.empty)
         pairs = list(group)
-        _one_medium(hands, model, media_id, pairs, threshold, tally)
+        _one_medium(hands, model, media_id, pairs, threshold, aids, tally)
         loop.refresh()
         if on_progress is not None:
             on_progress(tally.pairs, len(todo))
@@ -111,34 +138,40 @@ def _one_medium(
     media_id: str,
     pairs: Sequence[PairState],
     threshold: float,
+    aids: Aids,
     tally: _Tally,
 ) -> None:
     if hands.session.media(media_id).n_frames > 1:
         found = [_in_video(hands, model, media_id, p.phrase, threshold) for p in pairs]
     else:
-        answers = model.segment(hands.image(media_id), [p.phrase for p in pairs])
-        found = [_in_picture(answer, threshold) for answer in answers]
+        image = hands.image(media_id)
+        answers = model.segment(image, [p.phrase for p in pairs])
+        found = [
+            _in_picture(answer, aids.applied(answer, image, p.phrase, threshold), threshold)
+            for p, answer in zip(pairs, answers, strict=True)
+        ]
     bodies: list[Body] = []
     rles: list[Rle] = []
-    for pair, (drawn, presence, left_out) in zip(pairs, found, strict=True):
+    for pair, one in zip(pairs, found, strict=True):
         proposal_id = hands.session.new_id()
         masks: list[ConceptMask] = []
-        for n, one in enumerate(drawn):
-            mask, runs = stored(hands, media_id, f"{proposal_id}.{n}", one.by(model.name))
+        for n, candidate in enumerate(one.kept):
+            mask, runs = stored(hands, media_id, f"{proposal_id}.{n}", candidate.by(model.name))
             masks.append(mask)
             rles += runs
+        doubles = dict(one.left_out).get(DOUBLE, 0)
         bodies.append(
             ConceptProposed(
-                pair.id, proposal_id, tuple(masks), presence, model.name, threshold, left_out
+                pair.id, proposal_id, tuple(masks), one.presence, model.name, threshold, doubles,
+                one.left_out,
             )
-        )
+        )  # fmt: skip
+        if one.trivial:
+            bodies.append(PairDropped(pair.id, WHOLE, one.trivial))
         tally.pairs += 1
         tally.masks += len(masks)
         tally.empty += not masks
     hands.commit(lambda _state: bodies, masks=rles)
-
-
-_Found = tuple[list["_Candidate"], float, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,11 +182,52 @@ class _Candidate:
     def by(self, model: str) -> Drawn:
         return Drawn(self.masks, score=self.score, model=model)
 
+    @property
+    def shares(self) -> list[float]:
+        """Share of the frame that it covers, on every frame where it is seen."""
+        return [float(mask.mean()) for mask in self.masks.values()]
 
-def _in_picture(answer: ConceptPrediction, threshold: float) -> _Found:
-    kept = [_Candidate({0: i.mask}, float(i.score)) for i in answer.kept(threshold) if i.mask.any()]
-    best = without_doubles(kept)
-    return best, float(answer.presence), len(kept) - len(best)
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a model found of one phrase.
+
+    Attributes:
+        left_out: candidates that were dropped, by reason.
+        trivial: why the phrase as a whole is dropped; else empty.
+    """
+
+    kept: list[_Candidate]
+    presence: float
+    left_out: tuple[tuple[str, int], ...] = ()
+    trivial: str = ""
+
+
+def _found(
+    every: Sequence[_Candidate],
+    likely: Sequence[_Candidate],
+    presence: float,
+    *,
+    n_struck: int = 0,
+    trivial: str = "",
+) -> _Found:
+    best = without_doubles(likely)
+    counts = {
+        FAINT: len(every) - len(likely),
+        DOUBLE: len(likely) - len(best),
+        STRUCK: n_struck,
+    }
+    left_out = tuple((reason, n) for reason, n in counts.items() if n)
+    return _Found(best, presence, left_out, trivial)
+
+
+def _in_picture(answer: ConceptPrediction, aided: ConceptPrediction, threshold: float) -> _Found:
+    every, likely = (
+        [_Candidate({0: i.mask}, float(i.score)) for i in rows if i.mask.any()]
+        for rows in (aided.instances, aided.kept(threshold))
+    )
+    n_struck = len(answer.instances) - len(aided.instances)
+    return _found(every, likely, float(aided.presence), n_struck=n_struck)
 
 
 def _in_video(
@@ -173,14 +247,9 @@ def _in_video(
     every = [
         _Candidate(by_frame, float(np.mean(scores[obj_id]))) for obj_id, by_frame in masks.items()
     ]
-    kept = [c for c in every if c.score * presence > threshold and not is_whole_scene(c)]
-    best = without_doubles(kept)
-    return best, presence, len(every) - len(best)
-
-
-def is_whole_scene(candidate: _Candidate) -> bool:
-    """Whether a masklet covers nearly all of every frame that it is on."""
-    return all(mask.mean() > WHOLE_SCENE for mask in candidate.masks.values())
+    likely = [c for c in every if c.score * presence > threshold]
+    (scene,) = drop_whole_scene(media_id, {phrase: [c.shares for c in likely]})
+    return _found(every, likely, presence, trivial=scene.reason)
 
 
 def without_doubles(candidates: Sequence[_Candidate]) -> list[_Candidate]:

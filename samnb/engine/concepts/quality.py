@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from samnb.engine.concepts.state import PairState
-from samnb.engine.concepts.world import ConceptTruth, encoded
+from samnb.engine.concepts.world import ConceptTruth, encoded, ious
 from samnb.events.concepts import ConceptMask, ConceptStep
 from samnb.metrics.cgf1 import CgScore, count_pair, mask_ious, total
 from samnb.types import Rle
@@ -22,7 +22,7 @@ def score_pairs(
     *,
     masks_of: Callable[[PairState], Sequence[ConceptMask]] | None = None,
 ) -> CgScore:
-    """Score masks of picture pairs against the truth: cgF1, pmF1 and IL_MCC.
+    """Score masks against the truth: cgF1, pmF1 and IL_MCC; masklets by their volume.
 
     Args:
         loop: the project.
@@ -40,6 +40,10 @@ def score_pairs(
         media = loop.session.media(pair.item.media_id)
         true = truth.find(media, pair.phrase)
         if true is None:
+            continue
+        if pair.is_video:
+            volumes = [loop.pixels(media.id, m) for m in masks_of(pair)]
+            counts.append(count_pair(ious(volumes, true)))
             continue
         runs: dict[str, Rle] = dict(loop.session.masks(m.mask_id for m in masks_of(pair)))
         predicted = [runs[m.mask_id] for m in masks_of(pair)]

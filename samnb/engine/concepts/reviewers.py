@@ -134,7 +134,7 @@ class SimulatedReviewer:
             self.clock.advance(self.skill.times.ev_s)
             loop.reject(work.pair_id, UNKNOWN)
             return
-        masks = [loop.mask(m.mask_id) for m in work.masks]
+        masks = [loop.pixels(work.media_id, m) for m in work.masks]
         names = (loop.session.worker.id, work.task.value, media.name, work.phrase)
         rng = seeded(self.seed, *names, loop.pair(work.pair_id).n_rounds)
         if work.task is ConceptTask.MV:
@@ -192,16 +192,32 @@ class SimulatedReviewer:
             if instance is None:
                 removed += [mask.key] if is_seen else []
             elif is_seen and table[at, instance] < self.skill.redraw_iou:
-                drawn.append(Drawn(self._draw(truth[instance], rng), parent=mask.key))
+                drawn.append(self._draw(loop, work, truth[instance], rng, mask.key))
         for number, mask_of_one in enumerate(truth):
             if number not in owner.values() and rng.random() < self.skill.found_rate:
-                drawn.append(Drawn(self._draw(mask_of_one, rng)))
+                drawn.append(self._draw(loop, work, mask_of_one, rng))
         seconds_s = self.skill.times.correction(len(masks), len(drawn), len(removed))
         self.clock.advance(seconds_s)
         loop.correct(work.pair_id, drawn=drawn, removed=removed)
 
-    def _draw(self, truth: BoolMask, rng: np.random.Generator) -> BoolMask:
-        return wobbled(truth, rng, self.skill.wobble_px)
+    def _draw(
+        self,
+        loop: ConceptSession,
+        work: Work,
+        truth: BoolMask,
+        rng: np.random.Generator,
+        parent: str = "",
+    ) -> Drawn:
+        reach_px = self.skill.wobble_px
+        if truth.ndim == 2:
+            return Drawn(wobbled(truth, rng, reach_px), parent=parent)
+        idxs = loop.session.annotation_frames(work.media_id)
+        frames = {
+            idx: wobbled(mask, rng, reach_px)
+            for idx, mask in zip(idxs, truth, strict=True)
+            if mask.any()
+        }
+        return Drawn(frames, parent=parent)
 
 
 def right_masks(masks: Sequence[BoolMask], truth: Sequence[BoolMask], skill: Skill) -> list[bool]:

@@ -159,10 +159,14 @@ class ConceptSession(ConceptCore):
         pair_ids: Collection[str] | None = None,
         *,
         threshold: float = proposing.THRESHOLD,
+        ev: ConceptVerifier | None = None,
+        mv: ConceptVerifier | None = None,
         on_progress: Progress | None = None,
         cancel: threading.Event | None = None,
     ) -> Proposed:
         """Have masks proposed, one medium at a time; each is committed when it is done.
+
+        A phrase of a video of which a masklet holds the whole scene is dropped.
 
         Args:
             segmenter: the model, or its name for
@@ -170,10 +174,13 @@ class ConceptSession(ConceptCore):
             pair_ids: which pairs; None for all that have no proposal yet. A pair that has
                 one begins a new round.
             threshold: what score times presence has to exceed.
+            ev: on pictures, takes the place of the segmenter's presence score.
+            mv: on pictures, strikes out masks that it would reject.
             on_progress: called with (pairs done, pairs in all).
             cancel: set it from another thread to stop after the present medium.
         """
-        return proposing.propose(self, segmenter, pair_ids, threshold, on_progress, cancel)
+        aids = proposing.Aids(ev, mv)
+        return proposing.propose(self, segmenter, pair_ids, threshold, aids, on_progress, cancel)
 
     def propose_masks(
         self, pair_id: str, drawn: Sequence[Drawn], *, presence: float = 1.0, model: str = ""

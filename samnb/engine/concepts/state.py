@@ -103,6 +103,7 @@ class PairState:
         reason: why it was rejected or reopened; else empty.
         entries: the events about it that count.
         n_rounds: proposals so far.
+        dropped_by: the filter that rejected it before anybody was asked; else empty.
     """
 
     item: Item
@@ -122,6 +123,7 @@ class PairState:
     reason: str = ""
     entries: tuple[Entry, ...] = ()
     n_rounds: int = 0
+    dropped_by: str = ""
 
     @property
     def id(self) -> str:

@@ -22,8 +22,9 @@ class ConceptTruth(Protocol):
     """Knows what every phrase names in every medium."""
 
     def find(self, media: Media, phrase: str) -> tuple[BoolMask, ...] | None:
-        """Return the true masks, (H, W) bool each, none for a negative; None when the
-        truth does not know the medium or what the phrase means."""
+        """Return the true masks, none for a negative: (H, W) bool each on a picture,
+        (T, H, W) over the annotated frames of a video; None when the truth does not know
+        the medium or what the phrase means."""
 
 
 @dataclass(frozen=True, slots=True)
