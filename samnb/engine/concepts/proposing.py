@@ -120,6 +120,7 @@ def propose(
         todo = [loop.pair(pair_id) for pair_id in pair_ids]
     todo.sort(key=lambda p: p.item.media_id)
     hands = loop.as_model(model.name)
+    hands.refresh()  # media may have come since this door was opened
     tally = _Tally()
     for media_id, group in groupby(todo, key=lambda p: p.item.media_id):
         if cancel is not None and cancel.is_set():
