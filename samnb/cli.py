@@ -46,9 +46,12 @@ def build_parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_eval(commands)
     _add_stats(commands)
+    _add_card(commands)
     _add_run(commands)
     commands.add_parser(
-        "train", help="train the default models; see samnb train --help, samnb train concept --help"
+        "train",
+        help="train the default models; see samnb train --help, samnb train concept --help and "
+        "samnb train verifier --help",
     )
     return parser
 
@@ -280,6 +283,35 @@ def _stats(args: argparse.Namespace) -> int:
     return 0
 
 
+def _add_card(commands: Any) -> None:
+    p = commands.add_parser("card", help="a dataset card and a methods text, from the log")
+    p.add_argument("--project", type=Path, required=True, help="project file")
+    p.add_argument("--out", type=Path, help="folder for README.md, methods.md and card.json")
+    p.add_argument("--names", action="store_true", help="name people instead of numbering them")
+    p.add_argument("--licence", help="of the data, as hubs name it, such as cc-by-4.0")
+    p.add_argument("--check-files", action="store_true", help="say which media are not there")
+    p.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    p.add_argument("--json", action="store_true", help="print the facts as one JSON object")
+    p.set_defaults(run=_card)
+
+
+def _card(args: argparse.Namespace) -> int:
+    from samnb.engine.cards.card import card_of_file
+
+    card = card_of_file(
+        args.project,
+        is_pseudonymous=not args.names,
+        licence=args.licence,
+        has_file_check=args.check_files,
+    )
+    if args.out is not None:
+        files = card.write(args.out, overwrite=args.overwrite)
+        sys.stderr.write("".join(f"wrote {file}\n" for file in files))
+    if args.json or args.out is None:
+        return _report(card, args.json)
+    return 0
+
+
 def _add_run(commands: Any) -> None:
     from samnb.runs import add_run_commands
 
@@ -291,6 +323,10 @@ def _train(words: Sequence[str]) -> int:
         from samnb.models.concept_training.cli import main as train_concept
 
         return train_concept(words[1:])
+    if words[:1] == ["verifier"]:
+        from samnb.models.verifier_foundation.cli import main as train_verifier
+
+        return train_verifier(words[1:])
     from samnb.models.training.cli import main as train
 
     return int(train(words) or 0)

@@ -23,6 +23,7 @@ def test_every_command_has_help(capsys):
         ["eval"],
         ["eval", "vos"],
         ["stats"],
+        ["card"],
         ["train"],
         ["run"],
     ):

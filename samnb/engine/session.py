@@ -41,6 +41,7 @@ from samnb.types import (
 )
 
 if TYPE_CHECKING:
+    from samnb.engine.cards.card import ProjectCard
     from samnb.engine.concepts.session import ConceptSession
 
 LEASE_S: Final = 600.0
@@ -244,6 +245,28 @@ class Session(Drawing):
     def release(self, item_id: str) -> None:
         """Give a claimed item back without an answer."""
         queue.release(self, item_id)
+
+    # -- account ---------------------------------------------------------------
+
+    def card(
+        self,
+        *,
+        is_pseudonymous: bool = True,
+        licence: str | None = None,
+        has_file_check: bool = False,
+    ) -> ProjectCard:
+        """Describe the project from its log: a dataset card and a methods text.
+
+        Args:
+            is_pseudonymous: people are numbered, not named; models keep their names.
+            licence: of the data, as dataset hubs name it ("cc-by-4.0"); the log knows none.
+            has_file_check: also say which media are not at their recorded place on this
+                machine; without it the same log gives the same card everywhere.
+        """
+        from samnb.engine.cards.card import make_card, missing_media
+
+        missing = missing_media(self.refresh()) if has_file_check else None
+        return make_card(self, is_pseudonymous=is_pseudonymous, licence=licence, missing=missing)
 
     # -- import ----------------------------------------------------------------
 
