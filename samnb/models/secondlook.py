@@ -88,6 +88,41 @@ def _decode(
     return logits, ious
 
 
+def _with_middle(
+    coords: Tensor, labels: Tensor, previous: Tensor, image_size: int
+) -> tuple[Tensor, Tensor]:
+    """Add a click in the middle of the mask that is corrected, where a person has only said
+    what is not the object.
+
+    The decoder hardly hears a mask prompt without a click on the object: told only what is too
+    much, it lights up anything else. The middle is as far as can be from what was clicked away.
+
+    Args:
+        coords: (B, N, 2) x and y at model size.
+        labels: (B, N), 1 on the object, 0 off it, -1 for no click.
+        previous: (B, 1, h, w) logits of the mask that is corrected.
+        image_size: side of the model's picture in pixels.
+
+    Returns:
+        (B, N + 1, 2) and (B, N + 1); the added label is -1 where nothing is added.
+    """
+    side = image_size / previous.shape[-1]
+    places, added = [], []
+    for mask, xy, label in zip(
+        (previous[:, 0] > 0).cpu().numpy(), coords.cpu().numpy(), labels.cpu().numpy(), strict=True
+    ):
+        off = (xy[label == 0] / side).astype(int).clip(0, mask.shape[0] - 1)
+        mask[off[:, 1], off[:, 0]] = False
+        is_missing = bool(mask.any()) and 1 not in label
+        x, y, _ = error_centre(mask) if is_missing else (0, 0, 0)
+        places.append([[(x + 0.5) * side, (y + 0.5) * side]])
+        added.append([1 if is_missing else -1])
+    return (
+        torch.cat([coords, torch.tensor(places).to(coords)], 1),
+        torch.cat([labels, torch.tensor(added).to(labels)], 1),
+    )
+
+
 class _SecondLook(SAM2Base):
     """A `SAM2Base` that looks twice at tracked frames."""
 
@@ -143,6 +178,8 @@ class _SecondLook(SAM2Base):
         that memory gave.
         """
         clicks = points["point_coords"], points["point_labels"]
+        if previous is not None:
+            clicks = _with_middle(*clicks, previous, self.image_size)
         masks, ious = _decode(self, plain, fine, clicks, previous)
         *_, pointer, score = heads
         high = F.interpolate(masks, (self.image_size,) * 2, mode="bilinear", align_corners=False)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from samnb.models.mobile import build_architecture
-from samnb.models.secondlook import look_again
+from samnb.models.secondlook import _with_middle, look_again
 
 SIDE = 64
 
@@ -72,3 +72,20 @@ def test_a_second_mask_that_overlaps_counts_and_another_thing_does_not(model, mo
     assert torch.equal(again[0], second[0])
     assert torch.equal(again[1], first[1])
     assert quality.tolist() == pytest.approx([0.7, 0.7])
+
+
+def test_a_correction_that_says_only_what_is_too_much_is_given_the_middle_of_the_rest():
+    mask, side = logits((2, 14), (2, 14)), 4
+    coords = torch.tensor([[[8.5, 8.5]], [[8.5, 8.5]]]) * side
+    labels = torch.tensor([[0], [1]], dtype=torch.int32)
+    where, what = _with_middle(coords, labels, mask, 16 * side)
+    assert what.tolist() == [[0, 1], [1, -1]]
+    x, y = (where[0, 1] / side).tolist()
+    assert mask[0, 0, int(y), int(x)] > 0
+    assert max(abs(x - 8.5), abs(y - 8.5)) >= 2, "away from what was clicked away"
+    assert torch.equal(where[:, :1], coords)
+
+
+def test_nothing_is_added_where_nothing_is_left_to_click_on():
+    coords, labels = torch.tensor([[[8.0, 8.0]]]), torch.tensor([[0]], dtype=torch.int32)
+    assert _with_middle(coords, labels, logits(None), 64)[1].tolist() == [[0, -1]]
