@@ -197,7 +197,8 @@ class Drawing(Core):
                 machine placed others; None counts what is new or gone.
             is_alone: in Phase 3, start the frame afresh: predict from its own pixels as in
                 Phase 2, and hand the tracker the mask. For frames where what the model
-                remembers misleads it and no click helps. Only the mask is kept as prompt.
+                remembers misleads it and no click helps. Clearing a tracked frame by
+                ``clear_frame`` does the same for the clicks that follow there.
 
         Returns:
             the frame's new state.
@@ -239,7 +240,10 @@ class Drawing(Core):
         return self._edit(edit, rle)
 
     def clear_frame(self, item_id: str, frame_idx: int) -> FrameState | None:
-        """Remove prompts and mask of an object on a frame; propagation may fill it."""
+        """Remove prompts and mask of an object on a frame; propagation may fill it.
+
+        Clicks on a tracked frame that was cleared start it afresh, see ``set_prompts``.
+        """
         self._check_frame(item_id, frame_idx)
         return self._edit(FrameEdited(item_id, frame_idx, "clear"), None)
 

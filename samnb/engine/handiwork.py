@@ -77,7 +77,8 @@ class Hand:
             self._session.mark_absent(self._item_id, frame_idx)
             return
         pred = self._click(frame_idx, gt)
-        if self._phase.number in self._habits.brush_phases:
+        limit = self._habits.pause_iou if self._phase.has_memory else 1.0
+        if self._phase.number in self._habits.brush_phases and iou(pred, gt) < limit:
             self._paint(frame_idx, gt, pred)
 
     def _click(self, frame_idx: int, gt: BoolMask) -> BoolMask:
@@ -91,21 +92,21 @@ class Hand:
         if self._phase.is_from_scratch and not is_own:
             by_machine, pred = self._reproduce(frame_idx, pred, nothing)
             prompts = by_machine
-        pred, _ = self._click_on(frame_idx, gt, pred, prompts, by_machine)
-        may_redraw = self._habits.starts_afresh and self._phase.has_memory and held is not None
-        if may_redraw and gt.any() and iou(pred, gt) < self._habits.pause_iou:
-            pred = self._click_afresh(frame_idx, gt, pred)
-        return pred
+        can_clear = self._habits.starts_afresh and self._phase.has_memory and not is_own
+        if not (can_clear and pred.any() and gt.any()):
+            return self._click_on(frame_idx, gt, pred, prompts, by_machine)
+        before = iou(pred, gt)
+        if before >= self._habits.object_first_iou:
+            refined = self._click_on(frame_idx, gt, pred, prompts, by_machine)
+            worse = before - self._habits.least_gain
+            if iou(refined, gt) >= min(self._habits.pause_iou, worse):
+                return refined
+        self._clear(frame_idx)
+        return self._click_on(frame_idx, gt, nothing, (), ())
 
-    def _click_afresh(self, frame_idx: int, gt: BoolMask, pred: BoolMask) -> BoolMask:
-        """Make the mask from the frame alone; take that back where it came out worse."""
-        nothing = np.zeros_like(gt)
-        found, n_clicks = self._click_on(frame_idx, gt, nothing, (), (), is_alone=True)
-        if iou(found, gt) >= iou(pred, gt):
-            return found
-        for _ in range(n_clicks):
-            self._undo(frame_idx)
-        return pred
+    def _clear(self, frame_idx: int) -> None:
+        self._tired.spend(self._habits.times.undo_s)
+        self._session.clear_frame(self._item_id, frame_idx)
 
     def _click_on(
         self,
@@ -114,14 +115,15 @@ class Hand:
         pred: BoolMask,
         prompts: tuple[Prompt, ...],
         by_machine: tuple[Prompt, ...],
-        *,
-        is_alone: bool = False,
-    ) -> tuple[BoolMask, int]:
+    ) -> BoolMask:
         """Add clicks to ``prompts``, which gave ``pred``, until satisfied or hopeless;
-        return the best mask and how many clicks were kept for it."""
+        return the best mask."""
         nothing = np.zeros_like(gt)
         scores: list[float] = []
-        for n in range(self._habits.max_clicks):
+        limit = self._habits.max_clicks
+        if self._phase.has_memory:
+            limit = self._habits.max_refining or limit
+        for n in range(limit):
             score = iou(pred, gt)
             is_done = score >= self._habits.satisfied_iou or not (pred ^ gt).any()
             if is_done or self._is_hopeless(scores, self._habits.least_gain):
@@ -130,12 +132,10 @@ class Hand:
             point = self._aim(gt, None if is_lost else pred, prompts)
             self._tired.spend(self._habits.times.click_s)
             # What the machine placed goes into the log with the first click by hand.
-            clicks = 1 if is_alone or (by_machine and n == 0) else None
+            clicks = 1 if by_machine and n == 0 else None
             prompts = (*prompts, point)
-            frame = self._session.set_prompts(
-                self._item_id, frame_idx, prompts, clicks=clicks, is_alone=is_alone
-            )
-            if frame is not None and not is_alone:
+            frame = self._session.set_prompts(self._item_id, frame_idx, prompts, clicks=clicks)
+            if frame is not None:
                 prompts = frame.prompts  # a click on a painted mask has become part of it
             answer = self.mask(frame_idx)
             pred = nothing if answer is None else answer
@@ -150,18 +150,15 @@ class Hand:
         best_before = max(scores[:-patience])
         return max(scores[-patience:]) <= best_before + least_gain
 
-    def _take_back(
-        self, frame_idx: int, scores: list[float], pred: BoolMask
-    ) -> tuple[BoolMask, int]:
-        """Undo the gestures since the best one; return the mask there is then, and how
-        many gestures are left of those scored."""
+    def _take_back(self, frame_idx: int, scores: list[float], pred: BoolMask) -> BoolMask:
+        """Undo the gestures since the best one; return the mask there is then."""
         if self._habits.patience is None or not scores:
-            return pred, len(scores)
+            return pred
         surplus = len(scores) - 1 - scores.index(max(scores))
         for _ in range(surplus):
             self._undo(frame_idx)
         found = self.mask(frame_idx) if surplus else pred
-        return np.zeros_like(pred) if found is None else found, len(scores) - surplus
+        return np.zeros_like(pred) if found is None else found
 
     def _undo(self, frame_idx: int) -> None:
         self._tired.spend(self._habits.times.undo_s)
@@ -201,8 +198,7 @@ class Hand:
         is_lost = pred.any() and iou(pred, gt) < self._habits.object_first_iou
         if is_lost:
             # Quicker than rubbing out a mask that is on something else.
-            self._tired.spend(self._habits.times.undo_s)
-            self._session.clear_frame(self._item_id, frame_idx)
+            self._clear(frame_idx)
             pred = np.zeros_like(gt)
         scores = [iou(pred, gt)]
         for _ in range(self._habits.max_strokes):

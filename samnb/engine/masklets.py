@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from samnb.engine.flow import require_step
-from samnb.engine.phases import phase_of, require_start, require_tool, require_tracker
+from samnb.engine.phases import (
+    AFRESH,
+    is_afresh,
+    phase_of,
+    require_start,
+    require_tool,
+    require_tracker,
+)
 from samnb.engine.state import ItemState, ProjectState
 from samnb.engine.tracking import to_frame_prompts
 from samnb.events import (
@@ -79,6 +86,7 @@ def predict(
     With ``is_alone`` the frame's own pixels decide in every phase, see ``set_prompts``.
     """
     state = session.item(item_id)
+    is_alone = is_alone or is_afresh(state, frame_idx)
     media_id = state.item.media_id
     position_of = {idx: at for at, idx in enumerate(session.annotation_frames(media_id))}
     before = state.frames.get(frame_idx)
@@ -86,7 +94,7 @@ def predict(
     phase = phase_of(state.item)
     tool = "box" if any(isinstance(p, Box) for p in prompts) else "points"
     require_tool(state.item, tool)
-    require_start(state.item, prompts)
+    require_start(state.item, prompts, is_alone=is_alone)
     with session.model(media_id) as tracking:
         name = tracking.tracker.name
         if isinstance(prompts[0], MaskPrompt):
@@ -105,13 +113,11 @@ def predict(
             probe = to_frame_prompts(prompts, session.mask)
             answer = tracking.open_track(media_id).segment(position_of[frame_idx], probe)
     rle = rle_ops.encode(answer.mask)
-    # The memory would give the same clicks another mask, so it is told the mask.
-    is_drawn = is_alone and phase.has_memory
     edit = FrameEdited(
         item_id,
         frame_idx,
-        tool,
-        (MaskPrompt(rle.id),) if is_drawn else prompts,
+        AFRESH if is_alone and phase.has_memory else tool,
+        prompts,
         rle.id,
         model=name,
         clicks=clicks,

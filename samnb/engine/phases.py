@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from samnb.engine.flow import label
+from samnb.engine.state import ItemState
 from samnb.types import FlowError, Item, Point, Prompt
 
 TOUCH_UP_IN_PHASE_2: Final = False
@@ -24,6 +25,10 @@ scratch" twice and leaves a light touch-up open; here a frame starts empty."""
 BRUSH_IN_PHASE_3: Final = True
 """Whether Phase 3 offers brush and eraser. The paper names only clicks there; real
 annotators miss the brush where clicks do not help."""
+
+AFRESH: Final = "afresh"
+"""The tool of clicks on a frame that is made from its own pixels in a phase with memory: the
+tracker is handed the mask, since its memory would give the same clicks another one."""
 
 _HAND: Final = frozenset({"points", "box", "brush", "eraser", "mask", "absent", "clear"})
 
@@ -83,26 +88,45 @@ def require_tool(item: Item, tool: str) -> None:
         raise FlowError(f"{label(item)} is annotated in {phase.name}, which has no {tool}")
 
 
-def why_no_start(phase: Phase, prompts: Sequence[Prompt]) -> str:
-    """Say why prompts cannot make a mask from nothing where the phase wants that; empty
-    where they can, or where the phase refines what is there.
+def is_afresh(state: ItemState, frame_idx: int) -> bool:
+    """Whether clicks on a frame work on its own pixels although the phase has a memory.
 
-    What is not the object is meant against the tracker's mask, and the tracker of these
-    phases takes no points.
+    They do once somebody has cleared what the tracker found there, for then the memory
+    misleads; they go on to until the frame is tracked again or drawn on.
+    """
+    frame = state.frames.get(frame_idx)
+    if frame is None or not phase_of(state.item).has_memory:
+        return False
+    was_tracked = any(f.origin == "propagated" for f in state.layers[frame_idx])
+    return frame.origin == AFRESH or (frame.origin == "clear" and was_tracked)
+
+
+def why_no_start(phase: Phase, prompts: Sequence[Prompt], *, is_alone: bool = False) -> str:
+    """Say why prompts cannot make a mask from nothing where that is wanted; empty where
+    they can, or where the phase refines what is there.
+
+    What is not the object is meant against the tracker's mask, and the tracker of the
+    phases without memory takes no points.
+
+    Args:
+        phase: of the item.
+        prompts: all prompts on the frame.
+        is_alone: the frame is started afresh, whatever the phase.
     """
     is_start = any(not isinstance(p, Point) or p.label == 1 for p in prompts)
-    if is_start or not prompts or not phase.is_from_scratch:
+    if is_start or not prompts or not (phase.is_from_scratch or is_alone):
         return ""
-    return f"{phase.name} makes a frame's mask from scratch: begin with a click on the object"
+    made = f"{phase.name} makes a frame's mask" if phase.is_from_scratch else "This frame is made"
+    return f"{made} from scratch: begin with a click on the object"
 
 
-def require_start(item: Item, prompts: Sequence[Prompt]) -> None:
-    """Refuse prompts that say only what is not the object, where a phase starts from scratch.
+def require_start(item: Item, prompts: Sequence[Prompt], *, is_alone: bool = False) -> None:
+    """Refuse prompts that say only what is not the object, where a frame starts from scratch.
 
     Raises:
-        FlowError: the phase forbids it.
+        FlowError: the phase, or the frame that was cleared, forbids it.
     """
-    why_not = why_no_start(phase_of(item), prompts)
+    why_not = why_no_start(phase_of(item), prompts, is_alone=is_alone)
     if why_not:
         raise FlowError(why_not)
 

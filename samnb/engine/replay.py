@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from samnb.engine.effort import effort_of
 from samnb.engine.handiwork import iou
-from samnb.engine.phases import Phase, phase_of
+from samnb.engine.phases import AFRESH, Phase, phase_of
 from samnb.engine.session import Session
 from samnb.engine.state import ItemState, OpStatus
 from samnb.engine.tracking import ModelSlot, to_frame_prompts
@@ -267,7 +267,8 @@ class _Replay:
         edits = visit.edits if phase.has_memory else visit.edits[-1:]
         for edit in edits:
             given = edit.prompts
-            if not phase.has_memory and edit.mask_id is not None:
+            is_refined = phase.has_memory and edit.tool != AFRESH
+            if not is_refined and edit.mask_id is not None:
                 given = (MaskPrompt(edit.mask_id),)
             prompts = to_frame_prompts(given, self._session.mask)
             answer = track.set_prompts(self._state.item.obj_id, self._position[idx], prompts)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from samnb.engine.phases import Phase, phase_of
+from samnb.engine.phases import AFRESH, Phase, phase_of
 from samnb.engine.promotion import DEFAULT_MODEL, ModelChoice, fall_back
 from samnb.engine.state import FrameState, ItemState
 from samnb.masks import rle as rle_ops
@@ -52,8 +52,9 @@ def to_frame_prompts(prompts: Iterable[Prompt], mask_of: Callable[[MaskId], Rle]
 
 def prompts_for_model(item: Item, frame: FrameState) -> tuple[Prompt, ...]:
     """Return what the tracker is given for a prompted frame: the prompts themselves, or
-    in a phase without memory the mask that they made."""
-    if phase_of(item).has_memory or frame.mask_id is None:
+    in a phase without memory, and on a frame started afresh, the mask that they made."""
+    is_refined = phase_of(item).has_memory and frame.origin != AFRESH
+    if is_refined or frame.mask_id is None:
         return frame.prompts
     return (MaskPrompt(frame.mask_id),)
 

@@ -85,7 +85,8 @@ class FrameEdited:
     """One gesture on one frame and its result. An operation: it can be undone.
 
     Attributes:
-        tool: "points", "box", "brush", "eraser", "mask", "absent" or "clear".
+        tool: "points", "box", "brush", "eraser", "mask", "absent" or "clear"; "afresh" for points
+            and boxes on a frame that is made from its own pixels in a phase with memory.
         prompts: all prompts of the object on this frame after the gesture.
         mask_id: the mask after the gesture; None when the frame was cleared.
         stroke: the stroke drawn, for brush and eraser.

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from samnb.engine.flow import label
-from samnb.engine.phases import PHASES, Phase, phase_of, require_tracker, why_no_start
+from samnb.engine.phases import (
+    PHASES,
+    Phase,
+    is_afresh,
+    phase_of,
+    require_tracker,
+    why_no_start,
+)
 from samnb.engine.state import ItemState
 from samnb.types import Box, FlowError, Step
 from samnb.widgets.intents import (
@@ -85,9 +92,11 @@ def refuse(intent: Intent, view: View, items: Sequence[ItemState]) -> Refusal | 
         return Refusal(f"{label(item.item)} was handed in already", can_reopen=True)
     phase = phase_of(item.item) if item is not None else PHASES[view.new_phase]
     tool = _tool_of(intent)
-    why_not = why_no_start(phase, intent.prompts) if isinstance(intent, SetPrompts) else ""
-    if why_not:
-        return Refusal(why_not)
+    if isinstance(intent, SetPrompts):
+        is_alone = item is not None and is_afresh(item, intent.frame_idx)
+        why_not = why_no_start(phase, intent.prompts, is_alone=is_alone)
+        if why_not:
+            return Refusal(why_not)
     return None if tool in phase.tools else Refusal(f"{phase.name} has no {tool}")
 
 

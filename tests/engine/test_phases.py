@@ -67,6 +67,16 @@ def test_phase_3_takes_a_click_on_what_is_too_much(session, media, item_in):
     assert session.set_prompts(item.id, 2, (Point(3, 3, 0),)).is_edited
 
 
+def check_afresh(session, media, item, tracker, frame, n_calls):
+    assert len(tracker.calls) == n_calls, "the memory was not asked"
+    assert frame.origin == "afresh" and [type(p).__name__ for p in frame.prompts] == ["Point"]
+    mask = rle_ops.decode(session.mask(frame.mask_id))
+    assert mask[6, 20] and not mask[10, 12]
+    session.propagate(media.id)
+    given = session._tracking.open_track(media.id).prompts[item.obj_id, 2]
+    assert np.array_equal(given.mask, mask)
+
+
 def test_phase_3_can_start_a_frame_afresh_and_gives_the_tracker_the_mask(
     session, media, item_in, tracker
 ):
@@ -74,14 +84,30 @@ def test_phase_3_can_start_a_frame_afresh_and_gives_the_tracker_the_mask(
     session.set_prompts(item.id, 0, CLICK)
     session.propagate(media.id)
     n_calls = len(tracker.calls)
-    frame = session.set_prompts(item.id, 2, (Point(20, 6),), clicks=1, is_alone=True)
-    assert len(tracker.calls) == n_calls, "the memory was not asked"
-    assert [type(p).__name__ for p in frame.prompts] == ["MaskPrompt"]
-    mask = rle_ops.decode(session.mask(frame.mask_id))
-    assert mask[6, 20] and not mask[10, 12]
+    frame = session.set_prompts(item.id, 2, (Point(20, 6),), is_alone=True)
+    check_afresh(session, media, item, tracker, frame, n_calls)
+
+
+def test_clicks_on_a_tracked_frame_that_was_cleared_start_it_afresh(
+    session, media, item_in, tracker
+):
+    item = item_in(3)
+    session.set_prompts(item.id, 0, CLICK)
     session.propagate(media.id)
-    given = session._tracking.open_track(media.id).prompts[item.obj_id, 2]
-    assert np.array_equal(given.mask, mask)
+    session.clear_frame(item.id, 2)
+    n_calls = len(tracker.calls)
+    with pytest.raises(FlowError, match="begin with a click on the object"):
+        session.set_prompts(item.id, 2, (Point(3, 3, 0),))
+    session.set_prompts(item.id, 2, (Point(3, 3),))
+    frame = session.set_prompts(item.id, 2, (Point(20, 6),))
+    check_afresh(session, media, item, tracker, frame, n_calls)
+
+
+def test_a_cleared_frame_without_a_tracked_mask_is_no_fresh_start(session, item_in):
+    item = item_in(3)
+    session.set_prompts(item.id, 0, CLICK)
+    session.clear_frame(item.id, 0)
+    assert session.set_prompts(item.id, 0, CLICK).origin == "points"
 
 
 def test_phase_3_brushes_on_the_tracked_mask(session, media, item_in):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from samnb.engine import stats
+from samnb.engine.phasestats import PAPER
 from samnb.engine.session import Session
 from samnb.engine.simulation import (
     CAREFUL,
@@ -234,8 +235,9 @@ def test_phase_3_starts_a_frame_afresh_where_the_memory_misleads(project, truth)
     session, item, worker = project(habits, tracker=Stubborn(drift=1.0))
     worker.annotate(session, item.id)
     assert min(ious(session, item, truth)) >= 0.75
-    afresh = [e for e in edits(session) if isinstance(e.prompts[0], MaskPrompt)]
-    assert afresh and all(e.frame_idx > 0 and e.clicks == 1 for e in afresh)
+    tools = Counter(e.tool for e in edits(session) if e.frame_idx > 0)
+    assert tools["afresh"] >= tools["clear"] > 0
+    assert all(e.clicks == 1 for e in edits(session) if e.tool == "afresh")
 
 
 def test_the_paper_s_annotators_click_on_whether_it_helps_or_not(project):
@@ -377,3 +379,30 @@ def test_a_run_can_be_read_again_by_anybody(project, truth):
     log.close()
     assert row["step"] == "verify" and row["annotators"] == "ann"
     assert row["clicks"] == sum(e.clicks for e in edits(session))
+
+
+def test_phase_3_clicks_at_most_as_often_as_refining_allows_and_paints_only_what_stays_wrong(
+    project, truth
+):
+    habits = replace(CAREFUL, satisfied_iou=0.99, patience=None)
+    session, item, worker = project(habits, tracker=ColourTracker(rough=9, drift=1.0))
+    worker.annotate(session, item.id)
+    clicks = Counter(e.frame_idx for e in edits(session) if e.clicks)
+    assert clicks and max(clicks.values()) == CAREFUL.max_refining
+    assert min(ious(session, item, truth)) >= CAREFUL.pause_iou
+    frames = session.item(item.id).frames
+    painted = {e.frame_idx for e in edits(session) if e.stroke is not None}
+    assert any(f.is_edited for i, f in frames.items() if i not in painted)
+
+
+def test_the_time_model_with_the_paper_s_counts_gives_the_paper_s_ratios():
+    paper = {n: row for n, row in PAPER.items()}
+    first, second, third = (
+        TIMES.per_frame_s(
+            paper[n].edited_share, paper[n].clicks_per_clicked_frame, is_watched=n > 1
+        )
+        for n in (1, 2, 3)
+    )
+    assert first / second == pytest.approx(paper[2].speed_up, rel=0.05)
+    assert first / third == pytest.approx(paper[3].speed_up, rel=0.1)
+    assert paper[1].s_per_frame / first == pytest.approx(4.6, abs=0.1)
