@@ -26,13 +26,16 @@ from samnb.engine.concepts.state import ConceptState, PairState
 from samnb.engine.routing import RoutingPolicy
 from samnb.events import Event
 from samnb.events.concepts import (
+    ClipChecked,
     ConceptRulesSet,
     ConceptStep,
     ConceptTask,
     Corrected,
     EvAnswered,
+    FrameSampled,
     MvAnswered,
     NegativesChecked,
+    PairDropped,
     PairImported,
     PairOrigin,
     PairRefused,
@@ -87,7 +90,10 @@ def concept_facts(
         verifiers=_verifiers(events, state),
         captions=_captions(events, names),
         negatives=_negatives(events, names),
-        imported=tuple(Counter(s for p in pairs if (s := _import_of(p))).items()),
+        imported=_tally(s for p in pairs if (s := _import_of(p))),
+        clips=_clips(events),
+        dropped=_tally(b.filter for e in events if isinstance(b := e.body, PairDropped)),
+        sampled=_tally(b.sampler for e in events if isinstance(b := e.body, FrameSampled)),
         agreement=_agreement(events, names),
     )
 
@@ -159,6 +165,20 @@ def _negatives(events: Sequence[Event], names: Names) -> tuple[tuple[str, str, i
             row[0] += len(body.kept)
             row[1] += len(body.dropped)
     return tuple((who, model, kept, dropped) for (who, model), (kept, dropped) in found.items())
+
+
+def _clips(events: Sequence[Event]) -> tuple[tuple[str, int, int], ...]:
+    newest: dict[tuple[str, str], bool] = {}
+    for body in (e.body for e in events):
+        if isinstance(body, ClipChecked):
+            newest[body.filter, body.media_id] = body.is_kept
+    kept = Counter(name for (name, _), is_kept in newest.items() if is_kept)
+    seen = Counter(name for name, _ in newest)
+    return tuple((name, kept[name], n - kept[name]) for name, n in seen.items())
+
+
+def _tally(words: Iterable[str]) -> tuple[tuple[str, int], ...]:
+    return tuple(Counter(words).items())
 
 
 def _agreement(

@@ -223,6 +223,7 @@ def _concepts(facts: CardFacts, loop: ConceptFacts) -> Iterable[str]:
         )
     for source, n in loop.imported:
         yield f"{count(n, 'pair').capitalize()} {_be(n)} imported from {code(source)}."
+    yield from _filters(loop)
     segmenters = [m for m in facts.models if m.proposals]
     if segmenters:
         made = listed(f"{code(m.name)} ({count(m.proposals, 'proposal')})" for m in segmenters)
@@ -244,6 +245,15 @@ def _concepts(facts: CardFacts, loop: ConceptFacts) -> Iterable[str]:
     seconds = sum(w.task_s for w in facts.workers)
     if seconds:
         yield f"People, simulated ones included, spent {duration(seconds)} on pairs."
+
+
+def _filters(loop: ConceptFacts) -> Iterable[str]:
+    for name, kept, dropped in loop.clips:
+        yield f"The filter for {name} let {part(kept, kept + dropped, 'clip')} go on."
+    for name, n in loop.dropped:
+        yield f"The filter for {name} took out {count(n, 'pair')} before anybody was asked."
+    for sampler, n in loop.sampled:
+        yield f"Pictures of their own became {count(n, 'video frame')}, drawn as {code(sampler)}."
 
 
 def _asked(n: str, n_negative: str) -> str:

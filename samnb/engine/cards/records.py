@@ -286,6 +286,9 @@ class ConceptFacts:
         captions: ``(captioner, captions, phrases kept, dropped)``.
         negatives: ``(proposer, model, phrases kept, dropped)``.
         imported: ``(file, pairs)``.
+        clips: ``(filter, clips that go on, clips that do not)``.
+        dropped: ``(filter, pairs taken out before anybody was asked)``.
+        sampled: ``(sampler, frames of videos that became pictures of their own)``.
         agreement: ``(worker, task, answers, agreement with the other reviewers)``.
     """
 
@@ -309,6 +312,9 @@ class ConceptFacts:
     captions: tuple[tuple[str, int, int, int], ...] = ()
     negatives: tuple[tuple[str, str, int, int], ...] = ()
     imported: tuple[tuple[str, int], ...] = ()
+    clips: tuple[tuple[str, int, int], ...] = ()
+    dropped: tuple[tuple[str, int], ...] = ()
+    sampled: tuple[tuple[str, int], ...] = ()
     agreement: tuple[tuple[str, str, int, float | None], ...] = ()
 
 

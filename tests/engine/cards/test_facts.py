@@ -1,7 +1,7 @@
 import pytest
 
 from samnb.engine.cards.facts import gather_facts, version_hash
-from samnb.events.concepts import ConceptTask, Route
+from samnb.events.concepts import ClipChecked, ConceptTask, FrameSampled, PairDropped, Route
 from samnb.types import Media, MediaKind, Point, Worker, WorkerKind
 from tests.engine.concepts.test_policy import Unsure
 from tests.engine.concepts.world import Segmenter, Verifier, square
@@ -126,6 +126,22 @@ def _drawn(at):
     from samnb.engine.concepts.acts import Drawn
 
     return Drawn(square(at))
+
+
+def test_what_filters_took_out_is_told(desk):
+    (pair,) = desk().add_pairs(desk.media_id, ["sky"])
+    bodies = [
+        ClipChecked(desk.media_id, "shot and motion", False, "no motion"),
+        ClipChecked(desk.media_id, "shot and motion", True),
+        PairDropped(pair.id, "whole scene", "covers everything"),
+        FrameSampled(desk.media_id, 3, "other", "random"),
+    ]
+    desk.session.commit(lambda _state: bodies)
+    loop = facts_of(desk.session).concepts
+    assert loop.clips == (("shot and motion", 1, 0),)
+    assert (loop.dropped, loop.sampled) == ((("whole scene", 1),), (("random", 1),))
+    text = desk.session.card().methods
+    assert "whole scene took out 1 pair before" in text and "1 of 1 clip (100 %) go on" in text
 
 
 def test_an_answer_taken_back_does_not_count(desk):
