@@ -46,14 +46,23 @@ def add_run_commands(commands: Any) -> None:
 def _add_concept(tasks: Any) -> None:
     p = tasks.add_parser(
         "concept",
-        help="go round SAM 3's loop on made-up pictures: mining to retraining; or, with --arms, "
-        "work the same pairs in the paper's four ways",
+        help="go round SAM 3's loop on made-up pictures: mining to retraining; with --arms, work "
+        "the same pairs in the paper's four ways; with --video, go once through the loop on "
+        "made-up videos",
     )
     p.add_argument("--project", type=Path, required=True, help="project file, made when missing")
     p.add_argument(
         "--arms",
         help="comma-separated: phrase (a person draws all), masks (a person corrects), people "
         "(all-human engine), models (AI verifiers); each gets a project beside --project",
+    )
+    p.add_argument(
+        "--video", action="store_true", help="videos: filters, phrases of every frame, masklets, "
+        "people, exhaustivity confirmation, sampled frames",
+    )  # fmt: skip
+    p.add_argument("--clips", type=int, default=6, help="with --video (default: %(default)s)")
+    p.add_argument(
+        "--frames", type=int, default=36, help="of a clip, 6 a second (default: %(default)s)"
     )
     p.add_argument("--cycles", type=int, default=3, help="times round (default: %(default)s)")
     p.add_argument(
@@ -86,12 +95,26 @@ def _concept(args: argparse.Namespace) -> int:
     given = {"mv_accuracy": args.mv_accuracy, "ev_accuracy": args.ev_accuracy}
     skill = replace(Skill(), **{k: v for k, v in given.items() if v is not None})
     targets = replace(Targets.as_people(skill), audit_rate=args.audit)
-    worlds = _concept_worlds(args)
+    size_hw = _size(args.size)
     segmenter = load_concept_segmenter(args.model)
+    if args.video:
+        from samnb.engine.concepts.videos import make_video_world, run_videos
+
+        folder = args.project.with_name(f"{args.project.stem}-clips")
+        world = make_video_world(
+            folder, args.clips, seed=args.seed, n_frames=args.frames,
+            difficulty=args.difficulty, size_hw=size_hw,
+        )  # fmt: skip
+        result: Any = run_videos(
+            args.project, world, segmenter, skill=skill, seed=args.seed, on_progress=_show
+        )
+        sys.stdout.write((json.dumps(result.to_dict()) if args.json else str(result)) + "\n")
+        return 0
+    worlds = _concept_worlds(args, size_hw)
     if args.arms is None:
         from samnb.engine.concepts.cycles import run_cycles
 
-        result: Any = run_cycles(
+        result = run_cycles(
             args.project, worlds, segmenter, skill=skill, targets=targets, seed=args.seed,
             on_progress=_show,
         )  # fmt: skip
@@ -123,7 +146,7 @@ def _concept_arms(args: Any, worlds: Any, segmenter: Any, skill: Any, targets: A
     )  # fmt: skip
 
 
-def _concept_worlds(args: argparse.Namespace) -> tuple[Any, ...]:
+def _concept_worlds(args: argparse.Namespace, size_hw: tuple[int, int]) -> tuple[Any, ...]:
     """New pictures for each cycle; or those of the warm-up and those of the arms."""
     from samnb.engine.concepts.world import make_world
 
@@ -137,7 +160,7 @@ def _concept_worlds(args: argparse.Namespace) -> tuple[Any, ...]:
             n_positives=args.positives,
             n_negatives=args.negatives,
             difficulty=args.difficulty,
-            size_hw=_size(args.size),
+            size_hw=size_hw,
             split="test",
         )
         for number, count in enumerate(counts)

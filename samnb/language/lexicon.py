@@ -191,7 +191,7 @@ SCENES: Final = word_set(
     "ground floor wall ceiling grass snow sand water landscape scenery countryside farm garden "
     "backyard yard airport station restaurant cafe store shop market mall supermarket museum "
     "library stadium arena court pitch lawn meadow hill valley coast shore harbor harbour jungle "
-    "sidewalk pavement highway parking lot dirt terrain environment neighborhood house indoors "
+    "sidewalk pavement highway parking lot dirt terrain environment neighborhood indoors "
     "outdoors cloud clouds"
 )
 """Settings rather than things: on video they fill the whole picture."""

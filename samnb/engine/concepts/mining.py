@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from samnb.engine.concepts.acts import pair_bodies
 from samnb.engine.concepts.clips import unfit
 from samnb.engine.concepts.quality import decided_masks, proposed_masks
+from samnb.engine.concepts.sampling import masks_by_frame
 from samnb.engine.concepts.state import ConceptState, PairState
 from samnb.events import Body
 from samnb.events.concepts import ConceptStep, NegativesChecked, PairOrigin, PhrasesMined
@@ -263,8 +264,9 @@ def mine_negatives(
 ) -> Mined:
     """Add hard negatives: phrases near a verified positive that fool the current model.
 
-    A candidate is kept only if the model fires on it and its masks overlap the positive's;
-    it then goes the way of every pair, and EV confirms that it is absent.
+    A candidate is kept only if the model fires on it and its masks overlap the positive's,
+    on a video on the frame with most masks; it then goes the way of every pair, and EV
+    confirms that it is absent.
 
     Args:
         loop: the project.
@@ -298,8 +300,8 @@ def mine_negatives(
 
 
 def is_positive(pair: PairState) -> bool:
-    """Whether a pair of a picture is final and names something."""
-    return pair.step is ConceptStep.FINAL and bool(pair.masks) and not pair.is_video
+    """Whether a pair is final and names something."""
+    return pair.step is ConceptStep.FINAL and bool(pair.masks)
 
 
 def _negatives_of(
@@ -312,7 +314,9 @@ def _negatives_of(
 ) -> tuple[NegativeCandidate, ...]:
     pairs = loop.refresh().pairs_of(media_id)
     positives = {p.phrase: p for p in pairs if is_positive(p)}
-    image = loop.image(media_id)
+    counts = masks_by_frame(positives.values())
+    frame_idx = max(sorted(counts), key=lambda idx: counts[idx])
+    image = loop.image(media_id, frame_idx)
     candidates = propose_negatives(
         list(positives),
         proposers,
@@ -322,9 +326,11 @@ def _negatives_of(
         per_positive=per_positive,
     )
     masks = {
-        phrase: [loop.mask(m.mask_id) for m in pair.masks] for phrase, pair in positives.items()
-    }
-    known = [c for c in candidates if c.positive in masks]
+        phrase: [loop.mask(f.mask_id) for m in pair.masks for f in m.frames
+                 if f.frame_idx == frame_idx]
+        for phrase, pair in positives.items()
+    }  # fmt: skip
+    known = [c for c in candidates if masks.get(c.positive)]
     return check_adversarial(image, known, masks, segmenter)
 
 

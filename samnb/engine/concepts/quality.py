@@ -27,14 +27,15 @@ def score_pairs(
     Args:
         loop: the project.
         truth: what every phrase names.
-        pairs: which; None for all that are decided. A dropped pair counts as one for
-            which nothing was found, and a phrase that the truth does not know for nothing.
+        pairs: which; None for all that are decided, those left out that a filter
+            dropped. A rejected pair counts as one for which nothing was found, and a phrase
+            that the truth does not know for nothing.
         masks_of: what to score; None takes the decided masks.
     """
     masks_of = masks_of or decided_masks
     rows = list(loop.state.pairs.values() if pairs is None else pairs)
     if pairs is None:
-        rows = [p for p in rows if p.is_done]
+        rows = [p for p in rows if p.is_done and not p.dropped_by]
     counts = []
     for pair in rows:
         media = loop.session.media(pair.item.media_id)
