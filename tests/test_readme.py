@@ -45,3 +45,29 @@ def test_a_python_block_runs(code, clip, tmp_path):
 def test_a_command_is_one_that_exists(line):
     args = cli.build_parser().parse_args(shlex.split(line, comments=True)[1:])
     assert callable(args.run)
+
+
+def test_the_papers_are_cited_as_on_a_card():
+    from samnb.engine.cards.citations import SAM2_BIBTEX, SAM3_BIBTEX
+
+    assert SAM2_BIBTEX in TEXT and SAM3_BIBTEX in TEXT
+
+
+def test_citation_cff_has_this_version_and_the_authors_of_the_papers():
+    import yaml
+
+    from samnb import __version__
+    from samnb.engine.cards.citations import SAM2_BIBTEX, SAM3_BIBTEX
+
+    data = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert data["version"] == __version__ and data["license"] == "Apache-2.0"
+    for paper, bibtex in zip(data["references"], (SAM2_BIBTEX, SAM3_BIBTEX), strict=True):
+        cited = re.search(r"author  = \{(.*?)\},\n  journal", bibtex, re.DOTALL)[1]
+        names = " ".join(cited.replace('{\\"a}', "ä").replace("{\\'a}", "á").split())
+        listed = [f"{a['family-names']}, {a['given-names']}" for a in paper["authors"]]
+        assert " and ".join(listed) == names
+
+
+def test_every_file_that_is_linked_is_there():
+    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
+        assert "://" in target or (ROOT / target).exists(), target
