@@ -8,6 +8,7 @@ and its words mean little there until it was fine-tuned on decided pairs.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
@@ -102,6 +103,7 @@ class LearnedSegmenter:
         self.proposer, self.net = proposer.eval(), net.eval()
         self.calibration = calibration.eval()
         self._name = name
+        self._last: tuple[bytes, ConceptNet, Look] | None = None
 
     @property
     def name(self) -> str:
@@ -114,9 +116,22 @@ class LearnedSegmenter:
         return self.net.words
 
     def look(self, image: Image) -> Look:
-        """Find everything in a picture, before any phrase is asked for."""
+        """Find everything in a picture, before any phrase is asked for.
+
+        The last picture's is kept: verifiers ask about one picture phrase by phrase.
+        """
         check_image(image)
-        return look_at(self.tracker, self.proposer, self.net, image, grid=self.grid)
+        seen = repr((image.shape, self.grid)).encode() + np.ascontiguousarray(image).tobytes()
+        key, last = hashlib.blake2b(seen, digest_size=16).digest(), self._last
+        if last is not None and last[0] == key and last[1] is self.net:
+            return last[2]
+        look = look_at(self.tracker, self.proposer, self.net, image, grid=self.grid)
+        self._last = (key, self.net, look)
+        return look
+
+    def everything(self, image: Image, phrase: str) -> ConceptPrediction:
+        """Answer for a phrase with every candidate, also those not worth looking at."""
+        return self._answer(image, self.look(image), phrase, None, least=0.0)
 
     def segment(
         self,
@@ -137,7 +152,13 @@ class LearnedSegmenter:
 
     @torch.no_grad()
     def _answer(
-        self, image: Image, look: Look, phrase: str, shown: Exemplars | None
+        self,
+        image: Image,
+        look: Look,
+        phrase: str,
+        shown: Exemplars | None,
+        *,
+        least: float = MIN_PROBABILITY,
     ) -> ConceptPrediction:
         if shown is not None and len(shown.positive_xyxy) + len(shown.negative_xyxy):
             look, shift = self._compare(image, look, shown)
@@ -155,7 +176,7 @@ class LearnedSegmenter:
             # Being one implies that there is one: P(one | there is one) = P(one) / P(any).
             Instance(look.mask(int(at)), float(min(1.0, chance[at] / max(presence, 1e-6))))
             for at in np.argsort(-chance, kind="stable")
-            if chance[at] > MIN_PROBABILITY
+            if chance[at] > least
         ]
         return ConceptPrediction(presence, tuple(i for i in found if i.mask.any()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -47,6 +47,7 @@ class Look:
         quality: (N,) float32 in [0, 1], probability of being one whole thing.
         embedding: (N, DIM) float32.
         features: the tracker's features of the picture.
+        pasted: masks that were asked for before.
     """
 
     size_hw: tuple[int, int]
@@ -55,13 +56,16 @@ class Look:
     quality: npt.NDArray[np.float32]
     embedding: Tensor
     features: Features
+    pasted: dict[int, BoolMask] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.quality)
 
     def mask(self, at: int) -> BoolMask:
         """Return one mask, (H, W) bool."""
-        return paste(self.mask_logits[at], self.squares[at], self.size_hw)
+        if at not in self.pasted:
+            self.pasted[at] = paste(self.mask_logits[at], self.squares[at], self.size_hw)
+        return self.pasted[at].copy()
 
     def rows(self, chosen: list[int]) -> Look:
         """Return some of the things."""
@@ -71,6 +75,7 @@ class Look:
             mask_logits=self.mask_logits[chosen],
             quality=self.quality[chosen],
             embedding=self.embedding[chosen],
+            pasted={},
         )
 
 
