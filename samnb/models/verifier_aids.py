@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from samnb.masks.ops import bounds
 from samnb.models.base import BoolMask, FramePrompts, Image, Tracker
-from samnb.models.concepts import ConceptSegmenter, Instance
+from samnb.models.concepts import ConceptPrediction, ConceptSegmenter, Instance
 from samnb.types import ModelError
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -23,6 +23,14 @@ Scorer: TypeAlias = Callable[[Image, str, Sequence[BoolMask]], Floats]
 """``(image, phrase, masks) -> (N, K)``, K numbers for each mask, about zero to one."""
 Candidates: TypeAlias = Callable[[Image, str], Sequence[Instance]]
 """``(image, phrase)`` to everything that might be an instance, scores with presence in."""
+
+
+@runtime_checkable
+class SeesEverything(Protocol):
+    """A segmenter that can list all it sees."""
+
+    def everything(self, image: Image, phrase: str) -> ConceptPrediction:
+        """Answer for a phrase with every candidate, also those not worth looking at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,9 @@ class Aids:
 def segmenter_aids(segmenter: ConceptSegmenter, *, tracker: Tracker | None = None) -> Aids:
     """Aids from the segmenter whose masks are verified, and a second decode if wanted.
 
+    A segmenter that can is asked for everything in the picture, however unlikely: what it
+    takes for something else may be what is missing.
+
     The answer for the picture and phrase last asked is kept, so that masks and candidates
     of one pair cost one run.
 
@@ -69,7 +80,10 @@ def segmenter_aids(segmenter: ConceptSegmenter, *, tracker: Tracker | None = Non
     def candidates(image: Image, phrase: str) -> Sequence[Instance]:
         if last and last[0][0] is image and last[0][1] == phrase:
             return last[0][2]
-        found = segmenter.segment(image, [phrase])[0]
+        if isinstance(segmenter, SeesEverything):
+            found = segmenter.everything(image, phrase)
+        else:
+            found = segmenter.segment(image, [phrase])[0]
         told = tuple(Instance(i.mask, i.score * found.presence) for i in found.instances)
         last[:] = [(image, phrase, told)]
         return told
@@ -83,13 +97,14 @@ def segmenter_aids(segmenter: ConceptSegmenter, *, tracker: Tracker | None = Non
 
 
 def agreement(candidates: Sequence[Instance], masks: Sequence[BoolMask]) -> Floats:
-    """How a segmenter's candidates speak of each mask, (N, 4) float32.
+    """How a segmenter's candidates speak of each mask, (N, 6) float32.
 
     Columns: best IoU with a candidate, that candidate's score, the highest score among
-    candidates that overlap at all, the highest score of all.
+    candidates that overlap at all, the highest score of all; the log-odds of the second and
+    the fourth, a quarter of each.
     """
     top = max((c.score for c in candidates), default=0.0)
-    rows = np.zeros((len(masks), 4), np.float32)
+    rows = np.zeros((len(masks), 6), np.float32)
     areas = [int(np.count_nonzero(c.mask)) for c in candidates]
     for at, mask in enumerate(masks):
         own, near = int(np.count_nonzero(mask)), 0.0
@@ -99,8 +114,14 @@ def agreement(candidates: Sequence[Instance], masks: Sequence[BoolMask]) -> Floa
             if shared:
                 best = max(best, (float(shared / (own + area - shared)), candidate.score))
                 near = max(near, candidate.score)
-        rows[at] = (*best, near, top)
+        rows[at] = (*best, near, top, _odds(best[1]) / 4, _odds(top) / 4)
     return rows
+
+
+def _odds(score: float) -> float:
+    """Log-odds of a probability, kept finite."""
+    kept = min(max(score, 1e-4), 1 - 1e-4)
+    return float(np.log(kept / (1 - kept)))
 
 
 def second_decode(tracker: Tracker) -> Scorer:

@@ -27,11 +27,11 @@ MAX_WORDS: Final = 12
 """Further words of a phrase are not read."""
 N_MV: Final = 5
 N_EV: Final = 6
-N_COVER: Final = 16
+N_COVER: Final = 18
 """Numbers about a pair that :meth:`VerifierNet.cover` computes."""
 
 _SPACE: Final = 48
-_HIDDEN: Final = 96
+_HIDDEN: Final = 192
 _TONE: Final = 6
 _HEAD: Final = 32
 _LIMIT: Final = 12.0  # logits beyond this say no more, and their difference to 1 is lost in float32
@@ -97,17 +97,23 @@ class VerifierNet(nn.Module):
             nn.Linear(N_COVER + _TONE, _HEAD), nn.GELU(), nn.Dropout(0.1), nn.Linear(_HEAD, N_EV)
         )
 
-    def learn_scale(self, looks: Tensor, fits: Tensor, words: Tensor, *, min_count: int) -> None:
-        """Take means, spreads and known words from the training examples.
-
-        A word is known from ``min_count`` examples on: fewer say more about their
-        picture than about the word.
-        """
+    def learn_scale(self, looks: Tensor, fits: Tensor) -> None:
+        """Take means and spreads from the training examples."""
         for values, name in ((looks, "a"), (fits, "q")):
             getattr(self, f"{name}_mean").copy_(values.mean(dim=0))
             getattr(self, f"{name}_scale").copy_(values.std(dim=0).clamp_min(1e-2))
-        counts = torch.bincount(words[words >= 0], minlength=N_BUCKETS)
-        self.known.copy_(counts >= min_count)
+
+    def learn_words(self, words: Tensor, *, min_count: int) -> None:
+        """Know the words that at least ``min_count`` examples have, beside those known before:
+        fewer say more about their picture than about the word."""
+        self.known |= torch.bincount(words[words >= 0], minlength=N_BUCKETS) >= min_count
+
+    def word_logits(self, looks: Tensor, rows: Tensor) -> Tensor:
+        """How well each word fits each thing: (N, N_APPEARANCE) and (W,) rows to (N, W)."""
+        scaled = self._scaled(looks, "a")
+        place = self.straight(scaled) + self.bent(scaled)
+        logits = place @ self.words(rows).T / _SPACE**0.5 + self.bias(rows)[:, 0]
+        return logits.clamp(-_LIMIT, _LIMIT)
 
     def match(self, looks: Tensor, words: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Does each thing match all of its words?
@@ -189,6 +195,7 @@ class VerifierNet(nn.Module):
         inside, rest = list(accepted), list(left)
         chance, fit = both.sigmoid()[rest], good[rest]
         told = torch.tensor([0.0 if s != s else s for s in scores], dtype=torch.float32)
+        most = told.max().clamp(1e-4, 1 - 1e-4) if rest else torch.tensor(1e-4)
         top = torch.cat([fit, torch.zeros(2)]).topk(2).values
         best = float(both[rest].max()) / 4 if rest else -_LIMIT / 4
         return torch.tensor(
@@ -201,7 +208,8 @@ class VerifierNet(nn.Module):
                 float(weakest[rest].max()) / 4 if rest else -_LIMIT / 4,
                 float(chance.max()) if rest else 0.0, float(chance.sum()) ** 0.5,
                 float(top[0]), float(top[1]), float(torch.log1p(-fit.clamp(max=0.999)).sum()) / 2,
-                float(told.max()) if rest else 0.0,
+                float(told.max()) if rest else 0.0, float(torch.logit(most)) / 4,
+                float(torch.log1p(-told.clamp(max=0.999)).sum()) / 2,
                 float((told * chance).max()) if rest else 0.0, known,
             ]
         )  # fmt: skip

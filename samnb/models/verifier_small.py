@@ -31,7 +31,7 @@ from samnb.models.verifier_features import N_APPEARANCE, appearance, quality, un
 from samnb.models.verifier_net import VerifierNet, pad_words
 from samnb.types import InputError, ModelError
 
-FORMAT: Final = "samnb-verifier-1"
+FORMAT: Final = "samnb-verifier-2"
 """What the header of a weights file says under ``format``."""
 _CACHED: Final = 20_000  # masks; about 1.6 kB each
 
@@ -163,14 +163,15 @@ class SmallVerifier:
     Args:
         net: the trained network.
         info: where it comes from.
-        describer: turns masks into vectors; its aids must be those of the training.
+        describer: turns masks into vectors; its aids must be those of the training, or
+            versions of them, which speak alike.
 
     Raises:
         ModelError: the aids give numbers, and are not those of the training.
     """
 
     def __init__(self, net: VerifierNet, info: VerifierInfo, describer: Describer) -> None:
-        if net.n_extra and describer.aids.name != info.aids:
+        if net.n_extra and family(describer.aids.name) != family(info.aids):
             raise ModelError(
                 f"aids: expected those of the training ({info.aids or 'none'}), "
                 f"got {describer.aids.name or 'none'}"
@@ -223,6 +224,11 @@ class SmallVerifier:
                 f"aids: expected {expected} numbers for each mask as in training, "
                 f"got {fits.shape[1]}"
             )
+
+
+def family(aids: str) -> str:
+    """Names of aids without their versions."""
+    return "+".join(part.partition("@")[0] for part in aids.split("+"))
 
 
 def load_verifier(path: Path, aids: Aids | None = None) -> SmallVerifier:

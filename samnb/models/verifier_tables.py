@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,7 @@ from samnb.metrics.calibration import (
     top_label,
 )
 from samnb.models.concepts import Probabilities
+from samnb.models.verifier_features import N_QUALITY
 from samnb.models.verifier_small import Pair
 from samnb.types import EvAnswer, MvAnswer
 
@@ -62,6 +63,11 @@ class Table:
     weights: Tensor
     folds: npt.NDArray[np.int64]
 
+    @property
+    def n_extra(self) -> int:
+        """Numbers from aids that each row has."""
+        return self.fits.shape[1] - N_QUALITY
+
     def take(self, rows: npt.NDArray[np.int64]) -> Table:
         """Some of the rows."""
         at = torch.from_numpy(rows)
@@ -84,6 +90,23 @@ class Questions:
     def words(self) -> Tensor:
         """Word rows of all phrases, (N, MAX_WORDS)."""
         return torch.cat([pair.words for pair in self.pairs])
+
+
+def join_tables(parts: Sequence[Table]) -> Table:
+    """Put tables one under the other."""
+    names = ("looks", "fits", "words", "answers", "weights")
+    columns = [torch.cat([getattr(part, name) for part in parts]) for name in names]
+    return Table(*columns, np.concatenate([part.folds for part in parts]))
+
+
+def join_questions(parts: Sequence[Questions]) -> Questions:
+    """Put questions one after the other."""
+    return Questions(
+        [pair for part in parts for pair in part.pairs],
+        torch.cat([part.answers for part in parts]),
+        torch.cat([part.weights for part in parts]),
+        np.concatenate([part.folds for part in parts]),
+    )
 
 
 def batches_of(n_rows: int, size: int) -> Iterator[Tensor]:
@@ -113,7 +136,13 @@ def held_out(logits: Tensor, answers: Tensor) -> tuple[HeldOut, float]:
     table = logits.double().softmax(dim=1).numpy()
     right = answers.numpy()
     heat = fit_temperature(table, right) if len(right) >= MIN_CALIBRATION else 1.0
-    calibrated = apply_temperature(table, heat)
+    return judged(logits, answers, heat), heat
+
+
+def judged(logits: Tensor, answers: Tensor, heat: float) -> HeldOut:
+    """Answers at a temperature beside what was answered."""
+    right = answers.numpy()
+    calibrated = apply_temperature(logits.double().softmax(dim=1).numpy(), heat)
     confidences, is_correct = top_label(calibrated, right)
     error = expected_calibration_error(confidences, is_correct)
-    return HeldOut(calibrated, right, float(is_correct.mean()), error), heat
+    return HeldOut(calibrated, right, float(is_correct.mean()), error)

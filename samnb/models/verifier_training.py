@@ -1,10 +1,7 @@
-"""Training the small verifier: describe once, learn in folds, calibrate, learn from all.
+"""Training the small verifier on a project's verdicts: describe once, learn, calibrate.
 
-The pictures are cut into folds. For each fold a network learns from the others and answers
-it, so that every verdict has an answer of a network that never saw its picture. From those
-answers come the temperatures (Guo et al., ICML 2017), the figures that are reported, and
-what the exhaustivity head learns from: it must know the matching as it is on new pictures,
-which is less sure than on old ones. The network that is kept learns from all pictures.
+Learning itself, with its folds, is :mod:`samnb.models.verifier_learning`. The held-out answers
+that it gives are calibrated by a temperature (Guo et al., ICML 2017) and reported.
 """
 
 from __future__ import annotations
@@ -13,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +19,20 @@ from torch import Tensor
 from samnb.models.trainable import StepProgress
 from samnb.models.verifier_aids import Aids
 from samnb.models.verifier_examples import EvExample, Example, MvExample
-from samnb.models.verifier_net import N_COVER, VerifierNet, pad_words
+from samnb.models.verifier_learning import (
+    GENTLE,
+    Learner,
+    VerifierSettings,
+    answers_about,
+    answers_to,
+)
+from samnb.models.verifier_net import pad_words
 from samnb.models.verifier_small import (
     Describer,
     Pair,
     SmallVerifier,
     VerifierInfo,
     check_parent,
-    cover_of,
     describe_pair,
     version_of,
 )
@@ -40,46 +42,16 @@ from samnb.models.verifier_tables import (
     HeldOut,
     Questions,
     Table,
-    batches_of,
-    begin_with_shares,
     fold_of,
     held_out,
-    mean_loss,
+    judged,
 )
 from samnb.types import InputError
 
-__all__ = ["HeldOut", "TrainedVerifier", "VerifierSettings", "fold_of", "train_verifier"]
-
-
-@dataclass(frozen=True, slots=True)
-class VerifierSettings:
-    """How the small verifier learns.
-
-    Attributes:
-        epochs: passes over the mask verdicts.
-        ev_epochs: passes over the exhaustivity verdicts.
-        batch: verdicts of a step.
-        lr: greatest learning rate of AdamW; it falls to zero as a cosine.
-        weight_decay: of AdamW.
-        noise: spread of the noise laid over the scaled numbers.
-        folds: into how many parts pictures are cut.
-        min_word_count: examples from which on a word is known.
-        min_steps: least steps of each network, for projects with few verdicts.
-    """
-
-    epochs: int = 12
-    ev_epochs: int = 20
-    batch: int = 64
-    lr: float = 3e-3
-    weight_decay: float = 0.05
-    noise: float = 0.1
-    folds: int = 4
-    min_word_count: int = 3
-    min_steps: int = 240
-
-    def __post_init__(self) -> None:
-        if min(self.epochs, self.ev_epochs, self.batch, self.min_word_count) < 1 or self.folds < 2:
-            raise InputError(f"settings: expected counts from 1 and folds from 2, got {self}")
+__all__ = [
+    "HeldOut", "TrainedVerifier", "VerifierSettings", "describe_examples", "fold_of",
+    "train_verifier",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +65,9 @@ class TrainedVerifier:
         ev: held-out answers to the exhaustivity verdicts.
         describe_s: seconds spent on looking at pictures.
         train_s: seconds spent on learning.
+        parent_mv: the parent's answers to the same mask verdicts; None without one. They are
+            held out where the parent learned elsewhere.
+        parent_ev: the parent's answers to the exhaustivity verdicts.
     """
 
     status: str
@@ -101,6 +76,8 @@ class TrainedVerifier:
     ev: HeldOut | None = None
     describe_s: float = 0.0
     train_s: float = 0.0
+    parent_mv: HeldOut | None = None
+    parent_ev: HeldOut | None = None
 
 
 class _Cancelled(Exception):
@@ -124,7 +101,7 @@ def train_verifier(
     Args:
         examples: verdicts on masks and on pairs, mixed; from at least two pictures.
         aids: other models that may be asked, now and at inference.
-        settings: how to learn.
+        settings: how to learn; None is the usual, or gently where there is a parent.
         parent: a verifier to go on from; None starts afresh.
         describer: remembers the vectors of masks seen before; its aids go before ``aids``.
         seed: of everything random.
@@ -137,233 +114,116 @@ def train_verifier(
         InputError: no mask verdicts, fewer than two pictures, or a parent with other aids.
     """
     used = [one for one in examples if one.weight > 0]
-    masks = [one for one in used if isinstance(one, MvExample)]
-    pairs = [one for one in used if isinstance(one, EvExample)]
-    if not masks or len({one.key for one in used}) < 2:
+    n_masks = sum(isinstance(one, MvExample) for one in used)
+    if not n_masks or len({one.key for one in used}) < 2:
         raise InputError("examples: expected mask verdicts and at least two pictures")
-    run = _Run(
-        settings or VerifierSettings(),
-        describer or Describer(aids),
-        len(used),
-        seed,
-        on_progress,
-        cancel,
-    )
+    settings = settings or (VerifierSettings() if parent is None else GENTLE)
+    describer = describer or Describer(aids)
+    total = len(used) + (settings.folds + 1) * (settings.epochs + settings.ev_epochs)
+    done = 0
+
+    def tick(loss: float = 0.0) -> None:
+        nonlocal done
+        if cancel is not None and cancel.is_set():
+            raise _Cancelled
+        done += 1
+        if on_progress is not None:
+            on_progress(min(done, total), total, loss)
+
     begin = timer()
     try:
-        table, questions = run.describe(masks, pairs)
+        table, questions = describe_examples(
+            describer, used, folds=settings.folds, seed=seed, tick=tick
+        )
         if parent is not None:
-            check_parent(parent, run.n_extra(table))
+            check_parent(parent, table.n_extra)
         middle = timer()
-        net, mv, ev, heats = run.learn(table, questions, parent)
+        start = None if parent is None else parent.net
+        learned = Learner(settings, seed, tick).learn(table, questions, start)
     except _Cancelled:
         return TrainedVerifier("cancelled", None)
+    mv, mv_heat = held_out(learned.mv_logits, table.answers)
+    ev, ev_heat = None, 1.0
+    if questions.pairs:
+        ev, ev_heat = held_out(learned.ev_logits, questions.answers)
     info = VerifierInfo(
-        version=version_of(net),
+        version=version_of(learned.net),
         parent="" if parent is None else parent.name,
-        aids=run.describer.aids.name,
-        n_mv=len(masks),
-        n_ev=len(pairs),
-        mv_temperature=heats[0],
-        ev_temperature=heats[1],
+        aids=describer.aids.name,
+        n_mv=n_masks,
+        n_ev=len(questions.pairs),
+        mv_temperature=mv_heat,
+        ev_temperature=ev_heat,
         seed=seed,
     )
-    verifier = SmallVerifier(net, info, run.describer)
-    return TrainedVerifier("done", verifier, mv, ev, middle - begin, timer() - middle)
+    verifier = SmallVerifier(learned.net, info, describer)
+    before: list[HeldOut | None] = [None, None]
+    if parent is not None:
+        heats = parent.info.mv_temperature, parent.info.ev_temperature
+        before[0] = judged(answers_to(parent.net, table), table.answers, heats[0])
+        if questions.pairs:
+            logits = answers_about(parent.net, questions)
+            before[1] = judged(logits, questions.answers, heats[1])
+    seconds = middle - begin, timer() - middle
+    return TrainedVerifier("done", verifier, mv, ev, *seconds, *before)
 
 
-class _Run:
-    """One training with its settings, progress and ways to stop."""
+def describe_examples(
+    describer: Describer,
+    examples: Sequence[Example],
+    *,
+    folds: int,
+    seed: int,
+    tick: Callable[[], None] | None = None,
+) -> tuple[Table, Questions]:
+    """Turn verdicts into numbers, looking at every picture once.
 
-    def __init__(
-        self,
-        settings: VerifierSettings,
-        describer: Describer,
-        n_examples: int,
-        seed: int,
-        on_progress: StepProgress | None,
-        cancel: threading.Event | None,
-    ) -> None:
-        self.settings, self.describer, self.seed = settings, describer, seed
-        self._tell, self._cancel = on_progress, cancel
-        nets = settings.folds + 1
-        self._total = n_examples + nets * (settings.epochs + settings.ev_epochs)
-        self._done = 0
-
-    def tick(self, loss: float = 0.0) -> None:
-        if self._cancel is not None and self._cancel.is_set():
-            raise _Cancelled
-        self._done += 1
-        if self._tell is not None:
-            self._tell(min(self._done, self._total), self._total, loss)
-
-    @staticmethod
-    def n_extra(table: Table) -> int:
-        return table.fits.shape[1] - len(VerifierNet().q_mean)
-
-    def describe(
-        self, masks: Sequence[MvExample], pairs: Sequence[EvExample]
-    ) -> tuple[Table, Questions]:
-        """Look at every picture once, one after the other, all its questions together."""
-        every: dict[str, list[tuple[int, Example]]] = {}
-        for at, one in enumerate(masks):
+    Args:
+        describer: looks.
+        examples: verdicts on masks, at least one, and on pairs, mixed.
+        folds: into how many parts pictures are cut.
+        seed: of the cut.
+        tick: called after each verdict.
+    """
+    masks = [one for one in examples if isinstance(one, MvExample)]
+    pairs = [one for one in examples if isinstance(one, EvExample)]
+    every: dict[str, list[tuple[int, Example]]] = {}
+    for kind in (masks, pairs):
+        for at, one in enumerate(kind):
             every.setdefault(one.key, []).append((at, one))
-        for at, two in enumerate(pairs):
-            every.setdefault(two.key, []).append((at, two))
-        rows: dict[int, tuple[Tensor, Tensor]] = {}
-        found: dict[int, Pair] = {}
-        for group in every.values():
-            image = group[0][1].image()
-            # Phrase by phrase: aids keep the answer for the pair last asked.
-            for at, example in sorted(group, key=lambda entry: entry[1].phrase):
-                if isinstance(example, MvExample):
-                    rows[at] = self.describer.describe(image, example.phrase, [example.mask])
-                else:
-                    found[at] = describe_pair(self.describer, image, example.phrase, example.masks)
-                self.tick()
-        table = Table(
-            torch.cat([rows[at][0] for at in range(len(masks))]),
-            torch.cat([rows[at][1] for at in range(len(masks))]),
-            pad_words(one.phrase for one in masks),
-            torch.tensor([MV_OPTIONS.index(one.answer) for one in masks]),
-            torch.tensor([one.weight for one in masks]),
-            self._folds(masks),
-        )
-        questions = Questions(
-            [found[at] for at in range(len(pairs))],
-            torch.tensor([EV_OPTIONS.index(one.answer) for one in pairs], dtype=torch.int64),
-            torch.tensor([one.weight for one in pairs]),
-            self._folds(pairs),
-        )
-        return table, questions
+    rows: dict[int, tuple[Tensor, Tensor]] = {}
+    found: dict[int, Pair] = {}
+    for group in every.values():
+        image = group[0][1].image()
+        phrases = dict.fromkeys(one.phrase for _, one in group)
+        # Phrase by phrase: aids keep the answer for the pair last asked.
+        for phrase in phrases:
+            here = [(at, one) for at, one in group if one.phrase == phrase]
+            shown = [(at, one.mask) for at, one in here if isinstance(one, MvExample)]
+            looks, fits = describer.describe(image, phrase, [mask for _, mask in shown])
+            for row, (at, _) in enumerate(shown):
+                rows[at] = (looks[row : row + 1], fits[row : row + 1])
+            for at, one in here:
+                if isinstance(one, EvExample):
+                    found[at] = describe_pair(describer, image, phrase, one.masks)
+                if tick is not None:
+                    tick()
+    table = Table(
+        torch.cat([rows[at][0] for at in range(len(masks))]),
+        torch.cat([rows[at][1] for at in range(len(masks))]),
+        pad_words(one.phrase for one in masks),
+        torch.tensor([MV_OPTIONS.index(one.answer) for one in masks]),
+        torch.tensor([one.weight for one in masks]),
+        _folds(masks, folds, seed),
+    )
+    questions = Questions(
+        [found[at] for at in range(len(pairs))],
+        torch.tensor([EV_OPTIONS.index(one.answer) for one in pairs], dtype=torch.int64),
+        torch.tensor([one.weight for one in pairs]),
+        _folds(pairs, folds, seed),
+    )
+    return table, questions
 
-    def learn(
-        self, table: Table, questions: Questions, parent: SmallVerifier | None
-    ) -> tuple[VerifierNet, HeldOut, HeldOut | None, tuple[float, float]]:
-        """Learn in folds and then from all; the temperatures come from the folds."""
-        folds = self.settings.folds
-        mv_logits = torch.zeros(len(table.answers), len(MV_OPTIONS))
-        covers = torch.zeros(len(questions.pairs), N_COVER)
-        for fold in range(folds):
-            rest, own = (np.flatnonzero(table.folds != fold), np.flatnonzero(table.folds == fold))
-            asked = np.flatnonzero(questions.folds == fold)
-            if len(rest) == 0 or len(own) + len(asked) == 0:
-                continue
-            net = self._fit_mv(table.take(rest), parent, fold)
-            part = table.take(own)
-            with torch.no_grad():
-                mv_logits[torch.from_numpy(own)] = net.mv(part.looks, part.fits, part.words)
-            for at in asked.tolist():
-                covers[at] = cover_of(net, questions.pairs[at])
-        net = self._fit_mv(table, parent, folds)
-        mv, mv_heat = held_out(mv_logits, table.answers)
-        if not questions.pairs:
-            return net, mv, None, (mv_heat, 1.0)
-        ev_logits = torch.zeros(len(covers), len(EV_OPTIONS))
-        for fold in range(folds):
-            rest, own = (np.flatnonzero(test) for test in
-                         (questions.folds != fold, questions.folds == fold))  # fmt: skip
-            if len(rest) == 0 or len(own) == 0:
-                continue
-            rows = torch.from_numpy(own)
-            probe = VerifierNet(net.n_extra)
-            probe.load_state_dict(net.state_dict())
-            self._fit_ev(probe, covers, questions, rest, fold, has_parent=parent is not None)
-            with torch.no_grad():
-                ev_logits[rows] = probe.ev(covers[rows], questions.words[rows])
-        self._fit_ev(
-            net, covers, questions, np.arange(len(covers)), folds, has_parent=parent is not None
-        )
-        ev, ev_heat = held_out(ev_logits, questions.answers)
-        return net, mv, ev, (mv_heat, ev_heat)
 
-    def _fit_mv(self, table: Table, parent: SmallVerifier | None, stream: int) -> VerifierNet:
-        torch_seed = int(np.random.default_rng([self.seed, stream]).integers(2**31))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(torch_seed)
-            net = VerifierNet(self.n_extra(table))
-            if parent is not None:
-                net.load_state_dict(parent.net.state_dict())
-            seen = net.known.clone()
-            net.learn_scale(
-                table.looks, table.fits, table.words, min_count=self.settings.min_word_count
-            )
-            net.known |= seen
-            if parent is None:
-                begin_with_shares(net.mv_head, table.answers)
-            apart = {id(p) for p in net.ev_parameters()}
-            chosen = [p for p in net.parameters() if id(p) not in apart]
-
-            def loss_of(rows: Tensor) -> Tensor:
-                noise = self.settings.noise
-                looks = table.looks[rows]
-                looks = looks + noise * net.a_scale * torch.randn_like(looks)
-                fits = table.fits[rows]
-                fits = fits + noise * net.q_scale * torch.randn_like(fits)
-                logits = net.mv(looks, fits, table.words[rows])
-                return mean_loss(logits, table.answers[rows], table.weights[rows])
-
-            self._descend(net, chosen, len(table.answers), self.settings.epochs, loss_of)
-        return net.eval()
-
-    def _fit_ev(
-        self,
-        net: VerifierNet,
-        covers: Tensor,
-        questions: Questions,
-        rows: npt.NDArray[np.int64],
-        stream: int,
-        *,
-        has_parent: bool,
-    ) -> None:
-        words, within = questions.words, torch.from_numpy(rows)
-
-        def loss_of(chosen: Tensor) -> Tensor:
-            at = within[chosen]
-            inputs = covers[at] + 0.3 * self.settings.noise * torch.randn(len(at), N_COVER)
-            return mean_loss(
-                net.ev(inputs, words[at]), questions.answers[at], questions.weights[at]
-            )
-
-        torch_seed = int(np.random.default_rng([self.seed, 1000 + stream]).integers(2**31))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(torch_seed)
-            if not has_parent:
-                begin_with_shares(net.ev_head, questions.answers[within])
-            self._descend(net, net.ev_parameters(), len(rows), self.settings.ev_epochs, loss_of)
-        net.eval()
-
-    def _descend(
-        self,
-        net: VerifierNet,
-        parameters: Sequence[Tensor],
-        n_rows: int,
-        epochs: int,
-        loss_of: Callable[[Tensor], Tensor],
-    ) -> None:
-        settings = self.settings
-        # Each round is an epoch, or longer where there are few verdicts.
-        each = max(-(-n_rows // settings.batch), -(-settings.min_steps // epochs))
-        optimiser = torch.optim.AdamW(
-            parameters, lr=settings.lr, weight_decay=settings.weight_decay
-        )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, settings.lr, total_steps=each * epochs + 1, pct_start=0.1
-        )
-        batches = batches_of(n_rows, settings.batch)
-        net.train()
-        for _ in range(epochs):
-            last = 0.0
-            for rows in islice(batches, each):
-                loss = loss_of(rows)
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-                schedule.step()
-                last = float(loss.detach())
-            self.tick(last)
-
-    def _folds(self, examples: Sequence[Example]) -> npt.NDArray[np.int64]:
-        return np.array(
-            [fold_of(one.key, self.settings.folds, self.seed) for one in examples], np.int64
-        )
+def _folds(examples: Sequence[Example], folds: int, seed: int) -> npt.NDArray[np.int64]:
+    return np.array([fold_of(one.key, folds, seed) for one in examples], np.int64)

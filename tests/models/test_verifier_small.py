@@ -128,7 +128,7 @@ def test_numbers_of_a_scorer_count_and_must_be_there_again(data, trained, tmp_pa
         return np.array([[truth.get((id(image), phrase, m.tobytes()), 0.0)] for m in masks])
 
     masks = [e for e in data[0] if isinstance(e, MvExample)]
-    quick = replace(SETTINGS, min_steps=150)
+    quick = SETTINGS
     done = train_verifier(masks, aids=Aids(scorer=scorer, name="oracle"), settings=quick)
     assert done.mv.accuracy > max(0.9, trained.mv.accuracy)
     assert done.ev is None

@@ -1,0 +1,1 @@
+"""The foundation of the small verifier: taught on drawn pictures whose truth is known."""
