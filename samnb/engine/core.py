@@ -23,6 +23,7 @@ from samnb.events import (
     WorkerJoined,
 )
 from samnb.store.db import Log
+from samnb.store.images import DEFAULT_FOLDER_FPS
 from samnb.store.media import FrameCache, MediaReader, annotation_frames, open_media
 from samnb.types import (
     InputError,
@@ -30,6 +31,7 @@ from samnb.types import (
     MaskId,
     Media,
     MediaError,
+    MediaKind,
     MediaMissingError,
     Rle,
     Worker,
@@ -251,7 +253,9 @@ class Core:
 
     def _open_same(self, media: Media, path: str | Path) -> MediaReader:
         """Open a file that has to be the one a record speaks of."""
-        reader = open_media(path, cache=self._cache)
+        # A folder has no rate of its own: the record keeps the one it was added with.
+        rate_fps = media.fps if media.kind is MediaKind.FRAMES else DEFAULT_FOLDER_FPS
+        reader = open_media(path, cache=self._cache, folder_fps=rate_fps)
         found = reader.media
         if media.is_unseen:
             # An annotation file tells the size and the number of frames, not the content.

@@ -11,7 +11,7 @@ from samnb.engine.flow import fold
 from samnb.engine.session import Session
 from samnb.engine.state import ProjectState
 from samnb.exports.bridge import all_from_project, into_project
-from samnb.exports.concept_bridge import export_concepts, import_saco
+from samnb.exports.concept_bridge import export_concepts, import_saco, import_veval
 from samnb.exports.davis import read_davis, write_davis
 from samnb.exports.files import folders, refuse_existing
 from samnb.exports.layouts import FramesOf
@@ -21,7 +21,7 @@ from samnb.exports.sav_folders import MASKS, read_val, write_val
 from samnb.store.db import Log
 from samnb.types import FormatError, InputError, LogError, MediaError, Worker
 
-READS: Final = ("sav", "davis", "saco")
+READS: Final = ("sav", "davis", "saco", "veval")
 WRITES: Final = ("sav", "sav-val", "davis", "saco", "veval")
 _VIDEOS: Final = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 
@@ -68,7 +68,8 @@ def import_files(
     Args:
         format: "sav" (training JSON, or folders in the validation layout), "davis", or
             "saco" (one rater's file, or several over the same pairs; the pictures lie
-            beside the first one).
+            beside the first one) or "veval" (one file; the videos, or folders of their
+            frames, lie beside it).
         files: files, or folders of them; a video of the same name beside a JSON file is
             taken along.
         project: project file, database URL or an open session.
@@ -83,8 +84,8 @@ def import_files(
         raise InputError(f"format: expected one of {', '.join(READS)}, got {format!r}")
     if not files:
         raise InputError("files: expected at least one, got none")
-    if format == "saco":
-        return _import_saco([Path(file).expanduser() for file in files], project, worker)
+    if format in ("saco", "veval"):
+        return _import_pairs(format, [Path(f).expanduser() for f in files], project, worker)
     read = _read_sav if format == "sav" else _read_davis
     found = [entry for file in files for entry in read(Path(file).expanduser())]
     is_ours = not isinstance(project, Session)
@@ -106,18 +107,27 @@ def import_files(
     return ImportedFiles(tuple(videos), count, tuple(notes))
 
 
-def _import_saco(paths: list[Path], project: str | Path | Session, worker: str) -> ImportedFiles:
+def _import_pairs(
+    format: str, paths: list[Path], project: str | Path | Session, worker: str
+) -> ImportedFiles:
+    if format == "veval" and len(paths) > 1:
+        raise InputError(f"files: expected one VEval file at a time, got {len(paths)}")
     is_ours = not isinstance(project, Session)
     session = project if isinstance(project, Session) else Session.open(project, worker=worker)
     try:
-        taken = import_saco(session, paths, paths[0].parent)
+        if format == "saco":
+            taken = import_saco(session, paths, paths[0].parent)
+        else:
+            taken = import_veval(session, paths[0], paths[0].parent)
         pairs = [session.concepts.pair(pair_id) for pair_id in taken]
         names = dict.fromkeys(session.media(p.item.media_id).name for p in pairs)
     finally:
         if is_ours:
             session.close()
     n_masks = sum(len(p.masks) for p in pairs)
-    return ImportedFiles(tuple(names), n_masks, (f"{len(pairs)} pairs",))
+    negatives = sum(p.is_negative for p in pairs)
+    note = f"{len(pairs)} pairs, {negatives} of them negative"
+    return ImportedFiles(tuple(names), n_masks, (note,))
 
 
 _Entry = tuple[str, VideoAnnotation, Path | None]

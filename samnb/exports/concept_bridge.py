@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final, TypeAlias
 
 from samnb.engine.concepts.session import ConceptSession
 from samnb.engine.concepts.state import PairState, Version
@@ -23,7 +24,16 @@ from samnb.exports.saco import (
     write_saco,
     write_saco_predictions,
 )
-from samnb.exports.veval import VevalMasklet, VevalPair, VevalSet, VevalVideo, write_veval
+from samnb.exports.veval import (
+    VevalMasklet,
+    VevalPair,
+    VevalSet,
+    VevalVideo,
+    read_veval,
+    write_veval,
+)
+from samnb.store.images import DEFAULT_FOLDER_FPS, list_frames
+from samnb.store.media import DEFAULT_RATE_FPS, open_media
 from samnb.types import UNSEEN, FrameMask, InputError, Media, MediaKind, Rle
 
 # -- out -----------------------------------------------------------------------
@@ -113,8 +123,8 @@ def veval_set(session: Session) -> VevalSet:
     videos = []
     for number, media_id in enumerate(media_ids, 1):
         media = session.media(media_id)
-        names = (f"{media.name}/{i:05d}.jpg" for i in session.annotation_frames(media_id))
-        videos.append(VevalVideo(number, media.name, tuple(names), media.size_hw))
+        names = _file_names(session, media)
+        videos.append(VevalVideo(number, _video_name(session, media), names, media.size_hw))
     listed = tuple(
         VevalPair(
             media_ids.index(p.item.media_id) + 1,
@@ -128,6 +138,19 @@ def veval_set(session: Session) -> VevalSet:
     categories = tuple((number, phrase) for phrase, number in phrases.items())
     info = (("description", f"pairs of {_name(session)}"),)
     return VevalSet(tuple(videos), listed, categories, info)
+
+
+def _file_names(session: Session, media: Media) -> tuple[str, ...]:
+    """Names of the annotated frames: those of the file that the video came from, if any."""
+    grid = session.annotation_frames(media.id)
+    told = session.state.tags.get(media.id, {}).get(FILE_NAMES, "").split("\n")
+    if len(told) == len(grid):
+        return tuple(told)
+    return tuple(f"{media.name}/{i:05d}.jpg" for i in grid)
+
+
+def _video_name(session: Session, media: Media) -> str:
+    return session.state.tags.get(media.id, {}).get(VIDEO_NAME, media.name)
 
 
 def _masklet(session: Session, pair: PairState, mask: ConceptMask) -> VevalMasklet:
@@ -211,30 +234,132 @@ def import_saco(
             )
         if loop.state.find(media.id, first.phrase) is not None:
             continue
-        (pair,) = loop.add_pairs(media.id, [first.phrase], source=paths[0].name)
-        key = session.new_id()
         said = [rater[first.id] for rater in twins]
-        versions = tuple(
-            tuple(
-                ConceptMask(f"{key}.{r}.{n}", (FrameMask(0, m.rle.id),), 1.0, m.is_group)
-                for n, m in enumerate(one.masks)
-            )
-            for r, one in enumerate(said)
-        )
-        body = PairImported(
-            pair.id,
-            versions,
-            tuple(one.is_instance_exhaustive for one in said),
-            tuple(one.is_pixel_exhaustive for one in said),
-            paths[0].name,
-        )
-        _commit(loop, body, [m.rle for one in said for m in one.masks])
-        taken.append(pair.id)
+        versions = [[([(0, m.rle)], m.is_group) for m in one.masks] for one in said]
+        exhaustive = [(one.is_instance_exhaustive, one.is_pixel_exhaustive) for one in said]
+        taken.append(_take(loop, media.id, first.phrase, paths[0].name, versions, exhaustive))
     return tuple(taken)
 
 
-def _commit(loop: ConceptSession, body: PairImported, masks: Sequence[Rle]) -> None:
-    loop.commit(lambda _state: [body], masks=masks)
+_Told: TypeAlias = tuple[Sequence[tuple[int, Rle]], bool]
+"""Masks of an instance by frame, and whether it is a group."""
+
+
+def _take(
+    loop: ConceptSession,
+    media_id: str,
+    phrase: str,
+    source: str,
+    versions: Sequence[Sequence[_Told]],
+    exhaustive: Sequence[tuple[bool, bool]],
+) -> str:
+    """Add a finished pair with one version per rater; returns its id."""
+    (pair,) = loop.add_pairs(media_id, [phrase], source=source)
+    key = loop.session.new_id()
+    masks = tuple(
+        tuple(
+            ConceptMask(
+                f"{key}.{r}.{n}",
+                tuple(FrameMask(idx, rle.id) for idx, rle in frames),
+                1.0,
+                is_group,
+            )
+            for n, (frames, is_group) in enumerate(version)
+        )
+        for r, version in enumerate(versions)
+    )
+    instance, pixel = (tuple(flags) for flags in zip(*exhaustive, strict=True))
+    body = PairImported(pair.id, masks, instance, pixel, source)
+    rles = [rle for version in versions for frames, _ in version for _, rle in frames]
+    loop.commit(lambda _state: [body], masks=rles)
+    return pair.id
+
+
+def import_veval(session: Session, path: Path, media_folder: Path | None = None) -> tuple[str, ...]:
+    """Take the pairs of a VEval file into a project as final, those without a masklet as
+    verified negatives.
+
+    A frame of the file is the frame of the video that its name numbers, or the file of that
+    name in the video's folder; of a video that is not at hand, only the listed frames are
+    known.
+
+    Args:
+        session: the project.
+        path: the file.
+        media_folder: where the videos, or folders of their frames, lie.
+
+    Returns:
+        ids of the pairs; a phrase that a video is asked for already is left as it is.
+
+    Raises:
+        FormatError: the file does not have the promised form.
+        InputError: a video has another size than the file says, or lacks a frame of it.
+    """
+    found = read_veval(path)
+    loop = session.concepts
+    places = {video.id: _video(session, video, media_folder) for video in found.videos}
+    taken: list[str] = []
+    for pair in found.pairs:
+        media, idxs = places[pair.video_id]
+        if loop.state.find(media.id, pair.phrase) is not None:
+            continue
+        version = [
+            (
+                [(i, rle) for i, rle in zip(idxs, m.rles, strict=True) if rle is not None],
+                m.is_group,
+            )
+            for m in pair.masklets
+        ]
+        version = [told for told in version if told[0]]
+        flag = not any(is_group for _, is_group in version)
+        taken.append(_take(loop, media.id, pair.phrase, path.name, [version], [(flag, True)]))
+    return tuple(taken)
+
+
+FILE_NAMES: Final = "veval_file_names"
+VIDEO_NAME: Final = "veval_video_name"
+_SUFFIXES: Final = ("", ".mp4", ".mov", ".mkv", ".webm", ".avi")
+
+
+def _video(
+    session: Session, video: VevalVideo, folder: Path | None
+) -> tuple[Media, tuple[int, ...]]:
+    """The medium of a video and the frame numbers of its listed frames."""
+    project = session.state.project
+    rate_fps = project.annotation_fps if project else DEFAULT_RATE_FPS
+    n_frames = len(video.file_names)
+    names = [Path(video.file_names[0]).parent.name, video.name]
+    paths = [folder / f"{name}{end}" for name in names for end in _SUFFIXES] if folder else []
+    path = next((p for p in paths if p.exists() and p != folder), None)
+    if path is None:
+        digest = hashlib.sha256("\n".join(video.file_names).encode()).hexdigest()[:16]
+        media = Media(
+            f"{UNSEEN}{digest}", MediaKind.FRAMES, video.name, "", video.size_hw, n_frames,
+            rate_fps, n_frames / rate_fps,
+        )  # fmt: skip
+        idxs = tuple(range(n_frames))
+    elif path.is_dir():
+        files = [file.stem for file in list_frames(path)]
+        # A folder of nothing but the annotated frames runs at their rate.
+        own_fps = rate_fps if len(files) == n_frames else DEFAULT_FOLDER_FPS
+        with open_media(path, folder_fps=own_fps) as reader:
+            media = reader.media
+        known = {name: idx for idx, name in enumerate(files)}
+        idxs = tuple(known.get(Path(name).stem, -1) for name in video.file_names)
+    else:
+        media = session.add_media(path)
+        stems = [Path(name).stem for name in video.file_names]
+        idxs = tuple(int(stem) if stem.isdecimal() else -1 for stem in stems)
+    lacking = [
+        n for n, i in zip(video.file_names, idxs, strict=True) if not 0 <= i < media.n_frames
+    ]
+    if media.size_hw != video.size_hw or lacking:
+        raise InputError(
+            f"{video.name}: expected a video of size {video.size_hw} with the frames of the file, "
+            f"got {media.size_hw}" + (f" without {lacking[0]}" if lacking else "")
+        )
+    tags = {VIDEO_NAME: video.name, FILE_NAMES: "\n".join(video.file_names)}
+    return session.add_known_media(media, tags), idxs
 
 
 def _media(session: Session, pair: SacoPair, folder: Path | None) -> Media:

@@ -1,5 +1,6 @@
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from samnb.exports.concept_scores import eval_saco
 from samnb.exports.saco import read_raters, read_saco
 from samnb.exports.veval import read_veval
 from samnb.types import InputError
+from tests.exports import concept_samples
 
 SIZE_HW = (24, 32)
 
@@ -85,7 +87,7 @@ def test_a_round_trip_keeps_every_version(gold, tmp_path):
     raters = export_project("saco", gold, tmp_path / "out").files[:3]
     (tmp_path / "out" / "a.png").write_bytes((tmp_path / "a.png").read_bytes())
     again = import_files("saco", raters, tmp_path / "again.samnb")
-    assert again.n_masklets == 1 and again.notes == ("2 pairs",)
+    assert again.n_masklets == 1 and again.notes == ("2 pairs, 1 of them negative",)
     session = Session.open(tmp_path / "again.samnb")
     expected = read_raters(raters)
     found = saco_sets(session)
@@ -93,7 +95,7 @@ def test_a_round_trip_keeps_every_version(gold, tmp_path):
              for p in s.pairs] for s in found] == [
         [(p.phrase, p.is_instance_exhaustive, [(m.rle, m.is_group) for m in p.masks])
          for p in s.pairs] for s in expected]  # fmt: skip
-    assert import_files("saco", raters, session).notes == ("0 pairs",)
+    assert import_files("saco", raters, session).notes == ("0 pairs, 0 of them negative",)
     session.close()
 
 
@@ -125,26 +127,96 @@ def test_nothing_final_is_refused(project, tmp_path):
         export_project("veval", project, tmp_path / "out")
 
 
-def test_videos_go_to_the_veval_layout_with_their_negatives(project, tmp_path):
+@pytest.fixture
+def filmed(project, tmp_path):
+    """A clip of twelve frames, of which three are annotated, with a positive and a negative."""
     folder = tmp_path / "clip"
     folder.mkdir()
-    for n in range(3):
-        Image.fromarray(np.full((*SIZE_HW, 3), 40 * n, np.uint8)).save(folder / f"{n}.png")
+    for n in range(12):
+        Image.fromarray(np.full((*SIZE_HW, 3), 20 * n, np.uint8)).save(folder / f"{n:05d}.png")
     media = project.add_media(folder)
     loop = project.concepts
     loop.set_rules(apart="off")
     cup, dog = loop.add_pairs(media.id, ["cup", "dog"])
-    grid = project.annotation_frames(media.id)
-    loop.propose_masks(cup.id, [Drawn({grid[0]: square(2)})])
+    drawn = [Drawn({0: square(2), 8: square(4)}), Drawn({4: square(20)}, is_group=True)]
+    loop.propose_masks(cup.id, drawn)
     loop.propose_masks(dog.id, [])
     loop.answer_mv(cup.id, "accept")
     loop.answer_ev(cup.id, "accept")
     loop.answer_ev(dog.id, "accept")
-    found = veval_set(project)
-    assert [len(p.masklets) for p in found.pairs] == [1, 0]
-    (path,) = export_project("veval", project, tmp_path / "out").files
+    return project
+
+
+def test_videos_go_to_the_veval_layout_with_their_negatives(filmed, tmp_path):
+    found = veval_set(filmed)
+    assert [len(p.masklets) for p in found.pairs] == [2, 0]
+    (path,) = export_project("veval", filmed, tmp_path / "out").files
     read = read_veval(path)
     assert [p.phrase for p in read.pairs] == ["cup", "dog"]
-    assert len(read.pairs[0].masklets[0].rles) == len(grid)
+    assert len(read.pairs[0].masklets[0].rles) == 3
     listed = json.loads(Path(path).read_text())["video_np_pairs"]
-    assert [p["num_masklets"] for p in listed] == [1, 0]
+    assert [p["num_masklets"] for p in listed] == [2, 0]
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_videos_come_back_byte_for_byte(filmed, tmp_path, is_here):
+    (path,) = export_project("veval", filmed, tmp_path / "out").files
+    if is_here:
+        (tmp_path / "clip").rename(tmp_path / "out" / "clip")
+    (tmp_path / "again").mkdir()
+    taken = import_files("veval", [path], tmp_path / "again" / "p.samnb")
+    assert taken.notes == ("2 pairs, 1 of them negative",) and taken.n_masklets == 2
+    session = Session.open(tmp_path / "again" / "p.samnb")
+    (media,) = session.state.media.values()
+    assert media.is_unseen is not is_here and media.n_frames == (12 if is_here else 3)
+    (again,) = export_project("veval", session, tmp_path / "more").files
+    assert Path(again).read_bytes() == Path(path).read_bytes()
+    assert import_files("veval", [path], session).notes == ("0 pairs, 0 of them negative",)
+    session.close()
+
+
+def test_a_file_from_elsewhere_keeps_names_masks_and_negatives(tmp_path):
+    path = tmp_path / "v.json"
+    path.write_text(json.dumps(concept_samples.veval()))
+    session = Session.open(tmp_path / "p.samnb")
+    import_files("veval", [path], session)
+    told, found = read_veval(path), veval_set(session)
+
+    def plain(one):
+        names = {v.id: (v.name, v.file_names, v.size_hw) for v in one.videos}
+        return [
+            (names[p.video_id], p.phrase, [(m.rles, m.is_group) for m in p.masklets])
+            for p in one.pairs
+        ]
+
+    assert plain(found) == plain(told)
+    assert [p.is_negative for p in found.pairs] == [False, True, True, False]
+    session.close()
+
+
+def test_a_folder_of_nothing_but_annotated_frames_keeps_their_rate(tmp_path):
+    path = tmp_path / "v.json"
+    path.write_text(json.dumps(concept_samples.veval()))
+    for name in ("sav_000000", "sav_000004"):
+        (tmp_path / name).mkdir()
+        for t in range(3):
+            pixels = np.full((1, 100, 3), 60 * t + int(name[-1]), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{4 * t:05d}.jpg")
+    import_files("veval", [path], tmp_path / "p.samnb")
+    session = Session.open(tmp_path / "p.samnb")
+    grids = [session.annotation_frames(media_id) for media_id in session.state.media]
+    assert grids == [(0, 1, 2)] * 2
+    assert veval_set(session).videos == tuple(
+        replace(v, id=n) for n, v in enumerate(read_veval(path).videos, 1)
+    )
+    session.close()
+
+
+def test_a_video_that_lacks_a_frame_is_refused(filmed, tmp_path):
+    (path,) = export_project("veval", filmed, tmp_path / "out").files
+    (tmp_path / "clip").rename(tmp_path / "out" / "clip")
+    (tmp_path / "out" / "clip" / "00008.png").unlink()
+    with pytest.raises(InputError, match=r"without clip/00008\.jpg"):
+        import_files("veval", [path], tmp_path / "again.samnb")
+    with pytest.raises(InputError, match="expected one VEval file at a time, got 2"):
+        import_files("veval", [path, path], tmp_path / "again.samnb")
