@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samnb.comparison.commands import add_compare_command, read_size
 from samnb.types import InputError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def add_run_commands(commands: Any) -> None:
     curves.add_argument("--prompted", type=int, default=8, help="prompted frames at most")
     curves.set_defaults(run=_curves)
     _add_concept(tasks)
+    add_compare_command(tasks)
 
 
 def _add_concept(tasks: Any) -> None:
@@ -95,7 +97,7 @@ def _concept(args: argparse.Namespace) -> int:
     given = {"mv_accuracy": args.mv_accuracy, "ev_accuracy": args.ev_accuracy}
     skill = replace(Skill(), **{k: v for k, v in given.items() if v is not None})
     targets = replace(Targets.as_people(skill), audit_rate=args.audit)
-    size_hw = _size(args.size)
+    size_hw = read_size(args.size)
     segmenter = load_concept_segmenter(args.model)
     if args.video:
         from samnb.engine.concepts.videos import make_video_world, run_videos
@@ -165,13 +167,6 @@ def _concept_worlds(args: argparse.Namespace, size_hw: tuple[int, int]) -> tuple
         )
         for number, count in enumerate(counts)
     )
-
-
-def _size(text: str) -> tuple[int, int]:
-    size = text.lower().split("x")
-    if len(size) != 2 or not all(n.isdecimal() for n in size):
-        raise InputError(f"size: expected HEIGHTxWIDTH, got {text!r}")
-    return int(size[0]), int(size[1])
 
 
 def _add_common(p: argparse.ArgumentParser) -> None:
@@ -262,7 +257,7 @@ def _truth(args: argparse.Namespace) -> GroundTruth:
 
     if args.truth:
         return read_truth(args.truth)
-    size_hw = _size(args.size)
+    size_hw = read_size(args.size)
     folder = args.project.with_name(f"{args.project.stem}-clips")
     return make_truth(
         folder,

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent / "samnb"
 ROOMS = [
     "types", "events", "masks", "metrics", "store", "synthetic", "models", "language",
-    "engine", "exports", "widgets", "launch", "runs", "cli",
+    "engine", "exports", "comparison", "widgets", "launch", "runs", "cli",
 ]  # fmt: skip
 MODULES = sorted(p for p in ROOT.rglob("*.py") if p.name not in ("__init__.py", "__main__.py"))
 NAMES = [str(p.relative_to(ROOT)) for p in MODULES]
