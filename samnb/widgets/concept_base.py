@@ -79,7 +79,7 @@ class DeskBase:
         self._is_handing_in = self._is_closed = False
         self._fitted: Fitted = None
         self._seen = Seen()
-        self._unsubscribe = self._subscribe()
+        self._unsubscribe: Callable[[], None] = lambda: None
 
     @property
     def session(self) -> Session:

@@ -34,6 +34,7 @@ class ConceptController(DeskBase):
 
     def start(self) -> None:
         """Take the first pair and keep an eye on what others do."""
+        self._unsubscribe = self._subscribe()  # not before: what is shown is built by now
         self.do(self._take_next)
         self._later(POLL_S, self._poll)
 

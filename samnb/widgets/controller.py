@@ -78,12 +78,14 @@ class Controller:
         self._banner: Banner | None = None
         self._hidden: frozenset[str] = frozenset()
         self._deleted: tuple[str, int] | None = None
-        self._unsubscribe = session.subscribe(lambda _events: self._log_grew())
+        self._unsubscribe: Callable[[], None] = lambda: None
 
     # -- called from anywhere ------------------------------------------------------
 
     def start(self) -> None:
         """Open where this worker left off and keep an eye on what others do."""
+        # Not before: what takes the snapshots is built by now.
+        self._unsubscribe = self.session.subscribe(lambda _events: self._log_grew())
         self.page.post(self._restore)
         self._attendance.start()
 
