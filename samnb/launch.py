@@ -98,6 +98,35 @@ def write_desk_notebook(
     return _write(path, project, "desk", lines)
 
 
+def write_dashboard_notebook(
+    path: Path,
+    project: Path,
+    name: str,
+    *,
+    worker: str,
+    model: str | None = None,
+    is_demo: bool = False,
+) -> Path:
+    """Write the notebook that opens a dashboard; cells a user added are kept.
+
+    Args:
+        path: where to write it.
+        project: the project file.
+        name: "annotate", "review", "statistics" or "engine".
+        worker: who works.
+        model: name of the model for clicks and propagation; None for the project's own.
+        is_demo: the page says where the demo's data come from.
+    """
+    tracker = "" if model is None else f", model={model!r}"
+    demo = ", is_demo=True" if is_demo else ""
+    lines = [
+        "from samnb.widgets.dashboards.opening import open_dashboard",
+        "",
+        f"open_dashboard({name!r}, {project.name!r}, worker={worker!r}{tracker}{demo})",
+    ]
+    return _write(path, project, "dashboard", lines)
+
+
 def _write(path: Path, project: Path, name: str, lines: Sequence[str]) -> Path:
     """Write a notebook whose cell ``name`` holds these lines; other cells stay."""
     from nbformat import NotebookNode, read, v4, write
@@ -126,8 +155,16 @@ def _near(media: Path, folder: Path) -> str:
     return str(full.relative_to(folder.resolve())) if is_below else str(full)
 
 
-def open_voila(notebook: Path, *, port: int | None = None, has_browser: bool = True) -> Page:
+def open_voila(
+    notebook: Path, *, port: int | None = None, has_browser: bool = True, theme: str = "light"
+) -> Page:
     """Serve the notebook as a Voila page.
+
+    Args:
+        notebook: what to serve.
+        port: of the server; None for a free one.
+        has_browser: open it in a browser.
+        theme: "light" or "dark".
 
     Raises:
         LaunchError: the server did not start.
@@ -135,7 +172,7 @@ def open_voila(notebook: Path, *, port: int | None = None, has_browser: bool = T
     port = port or _free_port()
     command = [
         sys.executable, "-m", "voila", notebook.name, f"--port={port}", "--no-browser",
-        "--Voila.ip=127.0.0.1",
+        "--Voila.ip=127.0.0.1", f"--theme={theme}",
         # A closed page does not end its kernel (the server refuses the page's farewell for
         # want of a token); so kernels without a page end by themselves.
         f"--MappingKernelManager.cull_idle_timeout={_ORPHAN_S:g}",

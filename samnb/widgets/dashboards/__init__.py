@@ -1,0 +1,1 @@
+"""Four pages for a project: annotate, review, statistics, engine; see ``opening``."""
