@@ -28,6 +28,7 @@ from samnb.engine.concepts.trainers import (
     SegmenterTrainer,
     VerifierTrainer,
     finetune_default,
+    first_verifier,
     small_verifier_trainer,
 )
 from samnb.engine.gate import Metrics
@@ -204,12 +205,14 @@ def retrain_verifier(
     """Train the verifier on people's verdicts and the by-products of correction.
 
     Trainers measure on pictures that the measured network never saw. A new version is
-    promoted if its mean accuracy of MV and EV is at least what the log has of ``parent``;
-    the first one always is, and decides nothing before routing is switched on for it.
+    promoted if its mean accuracy of MV and EV is at least that of ``parent``: what the log has
+    of it, or what it answers to the same verdicts where it learned elsewhere. One without a
+    parent always is, and decides nothing before routing is switched on for it.
 
     Args:
         loop: the project.
-        parent: the current verifier, or None.
+        parent: the current verifier; None begins from the one that ships where the segmenter
+            is the default one or a version of it, and afresh elsewhere.
         trainer: trains; None takes the small verifier.
         segmenter: what the small verifier may ask for candidates; None does without.
         seed: of everything random.
@@ -224,6 +227,8 @@ def retrain_verifier(
     examples = verifier_examples(loop)
     if not examples:
         raise FlowError("retraining a verifier needs answers of people; there are none")
+    if parent is None and trainer is None:
+        parent = first_verifier(segmenter)
     over = parent.name if parent is not None else ""
     answered = [p for p in loop.state.pairs.values() if p.people and not p.is_held_out]
     run = _Run(loop, over or "verifier", VERIFIER, seed, timer, on_progress, cancel)
@@ -238,6 +243,9 @@ def retrain_verifier(
     if made.model is None or made.file is None:
         return run.cancelled(parent, made)
     old = evaluated(loop.session.log.read(), over)
+    if made.base and over:
+        old = dict(made.base)
+        run.write(ModelEvaluated(run.id, over, "held_out", tuple(old.items())))
     new = dict(made.metrics or {})
     run.write(ModelEvaluated(run.id, made.model.name, "held_out", tuple(new.items())))
     before, after = _accuracy(old), _accuracy(new)

@@ -190,7 +190,7 @@ class ConceptSession(ConceptCore):
 
     def verify(
         self,
-        verifier: ConceptVerifier,
+        verifier: ConceptVerifier | str,
         tasks: Collection[ConceptTask | str] = (ConceptTask.MV, ConceptTask.EV),
         pair_ids: Collection[str] | None = None,
         *,
@@ -206,7 +206,8 @@ class ConceptSession(ConceptCore):
         of held-out media, which no model ever decides.
 
         Args:
-            verifier: the model.
+            verifier: the model; "small-verifier" for the one that ships, which asks the
+                default segmenter, or the file of a version of it.
             tasks: "mv", "ev" or both.
             pair_ids: which pairs; None for all that wait at such a step.
             router: who decides; None takes the policies in force, see ``choose_routing``.
@@ -240,6 +241,17 @@ class ConceptSession(ConceptCore):
             lease_s: how long others leave it alone.
         """
         return acts.take_next(self, ConceptTask(task), media_id, but, lease_s)
+
+    def renew(
+        self, pair_id: str, task: ConceptTask | str, *, lease_s: float = LEASE_S
+    ) -> float | None:
+        """Keep a claimed pair for longer, because this worker is still at it.
+
+        Returns:
+            until when, by the session's clock; None when the pair was moved on, or went to
+            somebody else after the lease had run out.
+        """
+        return acts.renew(self, pair_id, ConceptTask(task), lease_s)
 
     def waiting(self, task: ConceptTask | str, media_id: str | None = None) -> int:
         """How many pairs wait for this worker at a task."""

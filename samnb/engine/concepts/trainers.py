@@ -6,12 +6,15 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from samnb.engine.concepts.examples import PairExample
 from samnb.models.concepts import ConceptSegmenter, ConceptVerifier
 from samnb.models.verifier_examples import Example
 from samnb.types import FlowError
+
+if TYPE_CHECKING:
+    from samnb.models.verifier_tables import HeldOut
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,6 +28,8 @@ class NewVersion:
         file: its weights; None when cancelled.
         curve: ``(step, loss)``, rising.
         metrics: figures that the trainer measured itself on what it held out.
+        base: figures of the version it began from on the very same, where that version never
+            learned from them; None where it did or was not measured.
     """
 
     status: str
@@ -33,6 +38,7 @@ class NewVersion:
     file: Path | None
     curve: tuple[tuple[int, float], ...] = ()
     metrics: Mapping[str, float] | None = None
+    base: Mapping[str, float] | None = None
 
 
 class SegmenterTrainer(Protocol):
@@ -96,6 +102,15 @@ def finetune_default(
     return NewVersion(made.status, made.steps, made.segmenter, made.file, made.curve)
 
 
+def first_verifier(segmenter: ConceptSegmenter | None) -> ConceptVerifier | None:
+    """The verifier that ships, where it can ask this segmenter; None elsewhere."""
+    from samnb.models.verifier_shipped import has_foundation, load_foundation
+
+    if segmenter is None or not has_foundation(segmenter):
+        return None
+    return load_foundation(segmenter)
+
+
 def small_verifier_trainer(segmenter: ConceptSegmenter | None = None) -> VerifierTrainer:
     """The small verifier's trainer, with a segmenter to ask for candidates."""
 
@@ -126,12 +141,19 @@ def small_verifier_trainer(segmenter: ConceptSegmenter | None = None) -> Verifie
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{made.verifier.name.replace('@', '-')}.safetensors"
         made.verifier.save(file)
-        metrics = {
-            f"{task}_{name}": float(getattr(held, name))
-            for task, held in (("mv", made.mv), ("ev", made.ev))
-            if held is not None
-            for name in ("accuracy", "ece")
-        }
-        return NewVersion(made.status, 0, made.verifier, file, (), metrics)
+        shipped = first_verifier(segmenter)
+        # Any other parent may have learned from these very verdicts.
+        is_fair = parent is not None and shipped is not None and parent.name == shipped.name
+        base = _figures(made.parent_mv, made.parent_ev) if is_fair else None
+        return NewVersion(made.status, 0, made.verifier, file, (), _figures(made.mv, made.ev), base)
 
     return teach
+
+
+def _figures(mv: HeldOut | None, ev: HeldOut | None) -> dict[str, float]:
+    return {
+        f"{task}_{name}": float(getattr(held, name))
+        for task, held in (("mv", mv), ("ev", ev))
+        if held is not None
+        for name in ("accuracy", "ece")
+    }

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
 
 from samnb.engine.concepts.policy import PolicyRouter
 from samnb.engine.concepts.state import ConceptState, PairState
@@ -85,9 +86,38 @@ class _Tally:
     asked: int = 0
 
 
+SHIPPED: Final = "small-verifier"
+"""Name of the verifier that ships, see :mod:`samnb.models.verifier_shipped`."""
+
+
+def load(verifier: ConceptVerifier | str) -> ConceptVerifier:
+    """Return a verifier, loading it when it is a name.
+
+    Args:
+        verifier: the model, :data:`SHIPPED`, or the file of a version that was trained from it;
+            a name gives one that asks the default segmenter.
+
+    Raises:
+        InputError: an unknown name.
+        ModelError: it cannot be loaded.
+    """
+    if not isinstance(verifier, str):
+        return verifier
+    from samnb.models.concept_registry import load_concept_segmenter
+    from samnb.models.verifier_shipped import load_foundation
+
+    if verifier == SHIPPED:
+        return load_foundation(load_concept_segmenter())
+    if not verifier.endswith(".safetensors"):
+        raise InputError(
+            f"verifier: expected a model, {SHIPPED!r} or a .safetensors file, got {verifier!r}"
+        )
+    return load_foundation(load_concept_segmenter(), Path(verifier).expanduser())
+
+
 def verify(
     loop: ConceptSession,
-    verifier: ConceptVerifier,
+    verifier: ConceptVerifier | str,
     tasks: Collection[ConceptTask],
     pair_ids: Collection[str] | None,
     router: Router | None,
@@ -110,7 +140,8 @@ def verify(
         todo = [loop.pair(pair_id) for pair_id in pair_ids]
     todo.sort(key=lambda p: p.item.media_id)
     router = router or PolicyRouter(state.routing)
-    job = _Job(loop, loop.as_model(verifier.name), verifier, router, is_past, _Tally())
+    model = load(verifier)
+    job = _Job(loop, loop.as_model(model.name), model, router, is_past, _Tally())
     done = 0
     for media_id, group in groupby(todo, key=lambda p: p.item.media_id):
         if cancel is not None and cancel.is_set():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from samnb.engine.concepts.lineage import promoted_path, versions
 from samnb.engine.concepts.retrain import (
     SEGMENTER,
     VERIFIER,
+    evaluated,
     measure,
     retrain_segmenter,
     retrain_verifier,
@@ -135,6 +138,19 @@ def test_verifiers_are_compared_by_what_the_log_has_of_the_old_one(desk, decided
     table = versions(desk.session)
     assert table.learner.tolist() == [VERIFIER] * 2
     assert table.new.round(2).tolist() == [0.85, 0.8]
+
+
+def test_a_verifier_that_learned_elsewhere_is_asked_the_same_verdicts(desk, decided, tmp_path):
+    old = Verifier(name="shipped@1")
+    base = {"mv_accuracy": 0.8, "ev_accuracy": 0.9}
+    worse = trainer_to(Verifier(name="v@1"), metrics={"mv_accuracy": 0.8, "ev_accuracy": 0.8})
+
+    def teach(*args, **kwargs):
+        return replace(worse(*args, **kwargs), base=base)
+
+    made = retrain_verifier(decided, old, trainer=teach, folder=tmp_path)
+    assert (made.status, made.model) == ("kept aside", old)
+    assert made.old == base == evaluated(desk.session.log.read(), "shipped@1")
 
 
 def test_verdicts_and_the_by_products_of_correction_are_examples(desk):

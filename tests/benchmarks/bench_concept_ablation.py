@@ -1,0 +1,137 @@
+"""What verifiers add at inference, and what hard negatives add in training.
+
+python -m tests.benchmarks.bench_concept_ablation verifiers [--pictures 40]
+python -m tests.benchmarks.bench_concept_ablation negatives [--counts 0,5,15,30] [--learn 30]
+
+The first scores proposals alone, with the EV presence score in place of the segmenter's, and
+with MV's rejected masks taken out (SAM 3 paper, arXiv 2511.16719, table 9d). The second
+fine-tunes the shipped segmenter on the same decided pictures with so many hard negatives each
+(its table 9b), and scores proposals alone. Pictures are drawn, of the test split; those that are
+learned from are of the train split.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from samnb.masks.rle import encode
+from samnb.metrics.cgf1 import PairCount, count_pair, mask_ious, total
+from samnb.models.concept import LearnedSegmenter
+from samnb.models.concept_finetune import ConceptFinetuneSettings, DecidedPair, finetune_concept
+from samnb.models.concept_registry import load_concept_segmenter
+from samnb.models.concepts import ConceptPrediction, ConceptSegmenter
+from samnb.models.verifier_foundation.evaluate import TEST_SEEDS
+from samnb.models.verifier_foundation.world import asked_phrases
+from samnb.models.verifier_shipped import load_foundation
+from samnb.models.verifier_use import with_verifier
+from samnb.synthetic.concepts import ConceptScene, hard_negatives, make_concept_scene
+
+FIRST = TEST_SEEDS + 5_000
+"""Not the pictures that models were chosen on."""
+LEARN = 700_000
+
+
+def say(line: str) -> None:
+    """Write a line at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def asked(scene: ConceptScene) -> tuple[str, ...]:
+    return asked_phrases(scene, np.random.default_rng([scene.seed, 17]))
+
+
+def count(scene: ConceptScene, phrase: str, answer: ConceptPrediction) -> PairCount:
+    found = [encode(one.mask) for one in answer.kept() if one.mask.any()]
+    return count_pair(mask_ious(found, [encode(m) for m in scene.truth(phrase)]))
+
+
+def row(name: str, counts: list[PairCount]) -> None:
+    score = total(counts)
+    say(f"{name:>24} {score.cgf1:6.1f} {score.il_mcc:7.3f} {score.pmf1:6.3f} {len(counts):6d}")
+
+
+def head() -> None:
+    say(f"{'':>24} {'cgF1':>6} {'IL_MCC':>7} {'pmF1':>6} {'pairs':>6}")
+
+
+def verifiers(n: int) -> None:
+    """Print what EV and MV add."""
+    segmenter = load_concept_segmenter("concept", device="cpu")
+    verifier = load_foundation(segmenter)
+    names = ("proposals", "+ EV presence", "+ EV presence + MV", "+ MV alone")
+    counts: dict[str, list[PairCount]] = {name: [] for name in names}
+    for number in range(n):
+        scene = make_concept_scene(FIRST + number, split="test")
+        phrases = asked(scene)
+        answers = segmenter.segment(scene.image, phrases)
+        for phrase, plain in zip(phrases, answers, strict=True):
+            ways = ((None, None), (verifier, None), (verifier, verifier), (None, verifier))
+            for name, (ev, mv) in zip(names, ways, strict=True):
+                answer = with_verifier(plain, scene.image, phrase, ev=ev, mv=mv)
+                counts[name].append(count(scene, phrase, answer))
+    say(f"{segmenter.name}, {verifier.name}, {n} pictures")
+    head()
+    for name in names:
+        row(name, counts[name])
+
+
+def negatives(n: int, n_learn: int, how_many: list[int], steps: int) -> None:
+    """Print what so many hard negatives a picture add in training."""
+    base = load_concept_segmenter("concept", device="cpu")
+    if not isinstance(base, LearnedSegmenter):
+        raise TypeError(f"expected the default segmenter, got {base.name}")
+    head()
+    row("as shipped", scored(base, n))
+    for k in how_many:
+        pairs = []
+        for number in range(n_learn):
+            scene = make_concept_scene(LEARN + number, split="train")
+            there = asked(scene)[:3]
+            pairs += [DecidedPair(scene.image, p, scene.truth(p)) for p in there]
+            near = [q for p in scene.phrases for q in hard_negatives(scene, p)[: 1 + k]]
+            order = np.random.default_rng([scene.seed, 5]).permutation(len(near))
+            absent = list(dict.fromkeys(near[i] for i in order))[:k]
+            pairs += [DecidedPair(scene.image, p) for p in absent]
+        settings = ConceptFinetuneSettings(steps=steps, most_pictures=n_learn)
+        with tempfile.TemporaryDirectory() as folder:
+            made = finetune_concept(base, pairs, folder=Path(folder), settings=settings)
+            if made.segmenter is not None:
+                row(f"{k} hard negatives", scored(made.segmenter, n))
+
+
+def scored(segmenter: ConceptSegmenter, n: int) -> list[PairCount]:
+    counts = []
+    for number in range(n):
+        scene = make_concept_scene(FIRST + number, split="test")
+        phrases = asked(scene)
+        answers = segmenter.segment(scene.image, phrases)
+        counts += [count(scene, p, a) for p, a in zip(phrases, answers, strict=True)]
+    return counts
+
+
+def main() -> None:
+    """Run one of both."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=["verifiers", "negatives"])
+    parser.add_argument("--pictures", type=int, default=40)
+    parser.add_argument("--learn", type=int, default=30)
+    parser.add_argument("--counts", default="0,5,15,30")
+    parser.add_argument("--steps", type=int, default=200)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    if args.what == "verifiers":
+        verifiers(args.pictures)
+    else:
+        counts = [int(k) for k in args.counts.split(",")]
+        negatives(args.pictures, args.learn, counts, args.steps)
+
+
+if __name__ == "__main__":
+    main()
