@@ -67,6 +67,7 @@ class Core:
         clock: returns the wall-clock time in seconds since the epoch.
         ids: returns a fresh id; pass a counter for runs that replay bit for bit.
         cache: decoded frames, bounded in bytes; shared between sessions if you like.
+        owns_log: close the log together with this object; False where others work on it.
     """
 
     def __init__(
@@ -78,8 +79,10 @@ class Core:
         clock: Clock = time.time,
         ids: Callable[[], str] = new_id,
         cache: FrameCache | None = None,
+        owns_log: bool = True,
     ) -> None:
         self.log = log
+        self._owns_log = owns_log
         self.worker = worker
         self.clock = clock
         self.new_id = ids
@@ -319,12 +322,13 @@ class Core:
         self.commit(lambda _s: [body])
 
     def close(self) -> None:
-        """Close the files and the log; nothing is lost."""
+        """Close the files, and the log where it is this object's own; nothing is lost."""
         with self._lock:
             for reader in self._readers.values():
                 reader.close()
             self._readers.clear()
-            self.log.close()
+            if self._owns_log:
+                self.log.close()
 
 
 def _media_events(state: ProjectState, media: Media) -> list[Body]:

@@ -65,8 +65,17 @@ class Drawing(Core):
         clock: Clock = time.time,
         ids: Callable[[], str] = new_id,
         cache: FrameCache | None = None,
+        owns_log: bool = True,
     ) -> None:
-        super().__init__(log, worker=worker, project=project, clock=clock, ids=ids, cache=cache)
+        super().__init__(
+            log,
+            worker=worker,
+            project=project,
+            clock=clock,
+            ids=ids,
+            cache=cache,
+            owns_log=owns_log,
+        )
         self._model = model
         self._tracking: Tracking | None = None
         self._model_lock = threading.Lock()
@@ -307,6 +316,7 @@ class Drawing(Core):
         return bool(self.commit(make))
 
     def close(self) -> None:
-        """Give the model's memory back and close files and log."""
+        """Give the model's memory back and close the files, and the log where it is this
+        session's own: one from ``as_worker`` leaves it open."""
         self.free_model()
         super().close()

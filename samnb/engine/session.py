@@ -98,7 +98,7 @@ class Session(Drawing):
 
     def as_worker(self, worker: str | Worker) -> Session:
         """Return a second session on the same log for another worker; frames and the
-        loaded model are shared."""
+        loaded model are shared. Closing it leaves the log to this one."""
         who = worker if isinstance(worker, Worker) else Worker(worker)
         project = self.state.project or ProjectCreated("")
         return Session(
@@ -109,6 +109,7 @@ class Session(Drawing):
             clock=self.clock,
             ids=self.new_id,
             cache=self._cache,
+            owns_log=False,
         )
 
     @cached_property

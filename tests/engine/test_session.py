@@ -344,6 +344,15 @@ def test_a_log_that_never_rests_is_reported(session, dog, monkeypatch):
         session.rename_item(dog.id, "x")
 
 
+def test_only_the_session_that_opened_the_log_closes_it(session, monkeypatch):
+    closed = []
+    monkeypatch.setattr(Log, "close", lambda _log: closed.append(True))
+    session.as_worker("bo").close()
+    assert not closed
+    session.close()
+    assert closed == [True]
+
+
 def test_a_moved_file_is_missed_and_found_again(open_project, session, media, dog, tmp_path):
     session.close()
     (tmp_path / "frames").rename(tmp_path / "elsewhere")
