@@ -334,7 +334,8 @@ class RoutingSwitched:
 @dataclass(frozen=True, slots=True)
 class PairClaimed:
     """A worker was shown a pair; the slot is kept until ``until_s``. Time spent on a
-    task counts from here to its answer."""
+    task counts from here to its answer. Said again before that moment, it keeps the slot
+    for longer and the time goes on."""
 
     item_id: str
     task: ConceptTask

@@ -188,7 +188,12 @@ class DeskBase:
     def _poll(self) -> None:
         if not self._is_closed:
             self.edits.poll()
+            self.page.post_latest("lease", self._keep)
             self._later(POLL_S, self._poll)
+
+    def _keep(self) -> None:
+        if not self._is_handing_in:
+            self.intake.renew()
 
     def _news(self) -> None:
         if self._is_handing_in:

@@ -82,6 +82,8 @@ class ConceptController(DeskBase):
     # -- page thread: events -----------------------------------------------------------
 
     def _take(self, event: SurfaceEvent) -> None:
+        if not isinstance(event, Acked | Sized):  # those come by themselves
+            self.intake.touch()
         if isinstance(event, KeyPressed):
             act = act_of(event.key, self.intake.task)
             if act is not None:
@@ -103,6 +105,7 @@ class ConceptController(DeskBase):
         self.refresh()
 
     def _press(self, act: Act) -> None:
+        self.intake.touch()
         if isinstance(act, Want):
             self._want(act)
             return
@@ -121,6 +124,7 @@ class ConceptController(DeskBase):
         self._carry_out(intent)
 
     def _carry_out(self, intent: Intent | None) -> None:
+        self.intake.touch()
         if isinstance(intent, Say):
             self._banner = Banner(intent.text)
         elif isinstance(intent, GoTo):

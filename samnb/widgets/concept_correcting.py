@@ -9,7 +9,7 @@ from typing import Final
 from samnb.engine.concepts.acts import Drawn
 from samnb.engine.concepts.queue import Work
 from samnb.engine.concepts.session import ConceptSession
-from samnb.engine.state import ItemState
+from samnb.engine.state import ItemState, Op
 from samnb.events import FrameEdited
 from samnb.events.concepts import Corrected
 from samnb.masks import rle as rle_ops
@@ -40,6 +40,19 @@ class Flags:
         return not has_group if self.is_apart is None else self.is_apart
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An instance was said to be a group, or not to be one.
+
+    Attributes:
+        seq: the event that said so; orders it among the operations of the log.
+    """
+
+    item_id: str
+    is_group: bool
+    seq: int = 0
+
+
 class Correcting:
     """One pair under correction.
 
@@ -58,6 +71,8 @@ class Correcting:
         self._stem = drafts.stem_of(work, proposal_id, loop.session.worker.id)
         self._is_empty: dict[MaskId, bool] = {}
         self._corners: dict[MaskId, tuple[float, float] | None] = {}
+        self._marks: list[Mark] = []
+        self._unmarked: list[Mark] = []
 
     @property
     def is_video(self) -> bool:
@@ -174,8 +189,17 @@ class Correcting:
         """Say that a mask covers several instances, or that it does not."""
         row = self.row(row_id)
         item_id = self.touch(row_id)
-        name = "" if row is not None and row.is_group else GROUP
-        self._edits.run(lambda: self.loop.session.rename_item(item_id, name))
+        mark = Mark(item_id, row is None or not row.is_group)
+
+        def act() -> None:
+            self._mark(mark.item_id, mark.is_group)
+            self._marks.append(replace(mark, seq=self.loop.session.state.seq))
+            self._unmarked.clear()
+
+        self._edits.run(act)
+
+    def _mark(self, item_id: str, is_group: bool) -> None:
+        self.loop.session.rename_item(item_id, GROUP if is_group else "")
 
     def toggle_apart(self, has_group: bool) -> None:
         """Turn the first flag round."""
@@ -193,6 +217,13 @@ class Correcting:
         """
         find = drafts.op_to_redo if is_redo else drafts.op_to_undo
         found = find(self.items(), frame_idx)
+        mark = self._mark_to_flip(found[1] if found else None, frame_idx, is_redo=is_redo)
+        if mark is not None:
+            come, go = (self._unmarked, self._marks) if is_redo else (self._marks, self._unmarked)
+            come.remove(mark)
+            go.append(mark)
+            self._edits.run(lambda: self._mark(mark.item_id, mark.is_group is is_redo))
+            return True
         if found is None:
             return False
         session, item_id = self.loop.session, found[0].item.id
@@ -207,6 +238,28 @@ class Correcting:
 
         self._edits.run(act)
         return True
+
+    def can_undo(self, frame_idx: int, *, is_redo: bool) -> bool:
+        """Whether :meth:`undo` would find a change."""
+        find = drafts.op_to_redo if is_redo else drafts.op_to_undo
+        found = find(self.items(), frame_idx)
+        mark = self._mark_to_flip(found[1] if found else None, frame_idx, is_redo=is_redo)
+        return found is not None or mark is not None
+
+    def _mark_to_flip(self, op: Op | None, frame_idx: int, *, is_redo: bool) -> Mark | None:
+        """The group mark that comes before ``op`` in undoing or redoing; None: there is none.
+
+        A mark holds for all frames, so it can be undone on any.
+        """
+        if not is_redo:
+            last = self._marks[-1] if self._marks else None
+            return last if last is not None and (op is None or last.seq > op.seq) else None
+        first = self._unmarked[-1] if self._unmarked else None
+        if first is None or (op is not None and op.seq < first.seq):
+            return None
+        newest = drafts.op_to_undo(self.items(), frame_idx)
+        # What was drawn since stands on the unmarked instance: there is no way back.
+        return first if newest is None or newest[1].seq < first.seq else None
 
     def follow(self, row_id: str, start: int, stop: int) -> None:
         """Follow one instance through a video, from the mask that it has on ``start``."""

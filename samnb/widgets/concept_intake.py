@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from samnb.engine.concepts import queue
-from samnb.engine.concepts.queue import Work, work_of
+from samnb.engine.concepts.queue import LEASE_S, Work, work_of
 from samnb.engine.concepts.session import ConceptSession
 from samnb.engine.concepts.state import Answer, ConceptState, PairState
 from samnb.events.concepts import ConceptTask, MvAnswered
@@ -65,6 +65,8 @@ class Intake:
     def __init__(self, loop: ConceptSession, task: ConceptTask) -> None:
         self.loop, self.task = loop, task
         self.work: Work | None = None
+        self._until_s = 0.0
+        self._is_busy = False
         self.passed: set[str] = set()
         self._counts: tuple[tuple[int, str, ConceptTask], float, Counts] | None = None
 
@@ -80,6 +82,7 @@ class Intake:
         if self.work is None and self.passed:  # all the rest was skipped: offer it again
             self.passed.clear()
             self.work = self.loop.next(self.task)
+        self._taken()
         return self.work
 
     def take_pair(self, pair_id: str) -> Work | None:
@@ -87,7 +90,25 @@ class Intake:
         self.release()
         others = set(self.loop.state.pairs) - {pair_id}
         self.work = self.loop.next(self.task, but=others)
+        self._taken()
         return self.work
+
+    def _taken(self) -> None:
+        self._until_s = self.work.until_s if self.work is not None else 0.0
+        self._is_busy = False
+
+    def touch(self) -> None:
+        """Say that the worker has done something; a desk that nobody touches keeps no pair."""
+        self._is_busy = True
+
+    def renew(self) -> None:
+        """Keep the pair for longer when half of its time is over and it was worked on since it
+        was claimed or kept."""
+        now_s = self.loop.session.clock()
+        if self.work is None or not self._is_busy or now_s < self._until_s - LEASE_S / 2:
+            return
+        self._until_s = self.loop.renew(self.work.pair_id, self.task) or self._until_s
+        self._is_busy = False
 
     def skip(self) -> Work | None:
         """Leave this pair to somebody else and take another."""
@@ -102,11 +123,14 @@ class Intake:
             self.loop.release(held.pair_id)
 
     def is_still_ours(self) -> bool:
-        """Whether the pair on the desk waits at this task still; models and other people
-        may have moved it on."""
+        """Whether the pair on the desk waits at this task still and for this worker; models
+        and other people may have moved it on, or taken it after the lease ran out."""
         if self.work is None:
             return False
-        return self.loop.pair(self.work.pair_id).step.value == self.task.value
+        state, pair = self.loop.state, self.loop.pair(self.work.pair_id)
+        if pair.step.value != self.task.value:
+            return False
+        return queue.free_slots(state, pair, self.worker_id, self.loop.session.clock()) > 0
 
     def peek(self) -> Work | None:
         """What :meth:`take` would hand out after this pair; claims nothing."""

@@ -14,7 +14,7 @@ from samnb.widgets.camera import Camera
 from samnb.widgets.compose import MaskRow, Wanted, detail_for
 from samnb.widgets.concept_asking import Asking
 from samnb.widgets.concept_correcting import Correcting
-from samnb.widgets.concept_drafts import Row, RowKind, op_to_redo, op_to_undo
+from samnb.widgets.concept_drafts import Row, RowKind
 from samnb.widgets.concept_intake import Intake, last_answer
 from samnb.widgets.concept_keys import Want, options
 from samnb.widgets.concept_snapshots import (
@@ -316,7 +316,6 @@ def _correct(
 ) -> CorrectSnapshot:
     found, flags = correcting.hand_in_of(rows), correcting.flags
     is_apart = flags.apart(found.has_group)
-    items = correcting.items()
     return CorrectSnapshot(
         rows=instance_rows(rows, view.item_id),
         is_apart=is_apart,
@@ -324,7 +323,7 @@ def _correct(
         summary=summary(
             found.n_masks, correcting.work.phrase, is_apart=is_apart, is_covered=flags.is_covered
         ),
-        can_undo=op_to_undo(items, view.frame_idx) is not None,
-        can_redo=op_to_redo(items, view.frame_idx) is not None,
+        can_undo=correcting.can_undo(view.frame_idx, is_redo=False),
+        can_redo=correcting.can_undo(view.frame_idx, is_redo=True),
         progress=scene.edits.progress,
     )

@@ -280,6 +280,45 @@ def test_a_group_mask_says_that_not_every_instance_is_apart(to_correct, bench):
     assert np.array_equal(cy.loop.mask(body.edited[0].mask_id), square(0))
 
 
+def test_a_group_mark_is_undone_in_its_turn(to_correct, bench):
+    cy = bench("cy", "correct")
+    cy.click(24, 15)
+    cy.press("g")
+    assert cy.rows == ["proposed", "new · group"] and cy.now.correct.can_undo
+    cy.press("z")
+    assert cy.rows == ["proposed", "new"]
+    cy.press("z")
+    assert cy.rows == ["proposed"]
+    cy.press("Shift+z")
+    assert cy.rows == ["proposed", "new"]
+    cy.press("Shift+z")
+    assert cy.rows == ["proposed", "new · group"] and not cy.now.correct.can_redo
+    cy.press("2", "g", "1", "g", "z")
+    assert cy.rows == ["proposed", "new"]
+
+
+def test_a_desk_that_is_worked_at_keeps_its_pair(to_correct, bench, clock):
+    cy = bench("cy", "correct")
+    for _ in range(4):
+        clock.now_s += 500
+        cy.click(24, 15)
+        cy.later.run()
+    assert bench("dee", "correct").now.phrase == ""  # not handed out a second time
+    cy.press("Enter")
+    assert len(cy.bodies(Corrected)) == 1
+
+
+def test_a_desk_that_nobody_touches_gives_its_pair_up(to_correct, bench, clock):
+    cy = bench("cy", "correct")
+    for _ in range(4):
+        clock.now_s += 500
+        cy.later.run()
+    dee = bench("dee", "correct")
+    assert dee.now.phrase == "red cup"
+    cy.later.run()
+    assert cy.now.phrase == "" and "moved on by somebody else" in cy.banner
+
+
 def test_a_correction_taken_back_is_as_it_was(to_correct, bench):
     cy = bench("cy", "correct")
     cy.click(24, 15)

@@ -205,7 +205,10 @@ def _apply(pair: PairState, entry: Entry) -> PairState:
     if isinstance(body, PairRouted):
         return settled(replace(pair, routes=(*pair.routes, body)), entry.rules)
     if isinstance(body, PairClaimed):
-        claim = PairClaim(event.worker_id, body.task, event.at_s, body.until_s)
+        held = pair.claims.get(event.worker_id)
+        is_renewed = held is not None and held.task is body.task and held.until_s > event.at_s
+        began_s = held.at_s if held is not None and is_renewed else event.at_s
+        claim = PairClaim(event.worker_id, body.task, began_s, body.until_s)
         return replace(pair, claims={**pair.claims, event.worker_id: claim})
     if isinstance(body, PairReleased):
         return _without_claim(pair, event.worker_id)

@@ -38,6 +38,7 @@ from samnb.events.concepts import (
     ConceptRulesSet,
     ConceptStep,
     ConceptTask,
+    PairClaimed,
     PairOrigin,
     PairReleased,
     RoutingSwitched,
@@ -251,7 +252,17 @@ class ConceptSession(ConceptCore):
             until when, by the session's clock; None when the pair was moved on, or went to
             somebody else after the lease had run out.
         """
-        return acts.renew(self, pair_id, ConceptTask(task), lease_s)
+        wanted, who = ConceptTask(task), self.session.worker.id
+
+        def make(state: ConceptState) -> list[Body]:
+            pair, now_s = state.pairs[pair_id], self.session.clock()
+            if pair.step.value != wanted.value or queue.free_slots(state, pair, who, now_s) < 1:
+                return []
+            return [PairClaimed(pair_id, wanted, now_s + lease_s)]
+
+        self.pair(pair_id)
+        kept = [e.body for e in self.commit(make)]
+        return next((b.until_s for b in kept if isinstance(b, PairClaimed)), None)
 
     def waiting(self, task: ConceptTask | str, media_id: str | None = None) -> int:
         """How many pairs wait for this worker at a task."""

@@ -57,6 +57,28 @@ def test_time_counts_from_being_shown_to_the_answer(desk, pairs, clock):
     assert pair.answers[-1].seconds_s == 18
 
 
+def test_who_is_still_at_it_keeps_a_pair_and_its_time_goes_on(desk, pairs, clock):
+    work = desk("eva").next("ev")
+    clock.now_s += 600
+    assert desk("eva").renew(work.pair_id, "ev") == clock.now_s + queue.LEASE_S
+    clock.now_s += 600  # beyond the first lease
+    assert desk("ed").next("ev").phrase == "cat"
+    pair = desk("eva").answer_ev(work.pair_id, "accept")
+    assert pair.answers[-1].seconds_s == 1200
+
+
+def test_a_lease_that_ran_out_is_renewed_only_while_nobody_took_the_pair(desk, pairs, clock):
+    work = desk("eva").next("ev")
+    clock.now_s += queue.LEASE_S + 1
+    assert desk("ed").waiting("ev") == 3
+    assert desk("eva").renew(work.pair_id, "ev") is not None
+    assert desk("ed").waiting("ev") == 2
+    clock.now_s += queue.LEASE_S + 1
+    assert desk("ed").next("ev").pair_id == work.pair_id
+    assert desk("eva").renew(work.pair_id, "ev") is None
+    assert desk("ed").renew(work.pair_id, "mv") is None  # at another step
+
+
 # -- models in the same queue ------------------------------------------------------
 
 
