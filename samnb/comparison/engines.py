@@ -59,7 +59,9 @@ class Terms:
         minutes: people's minutes allowed, by the log; the medium begun last is finished.
         pace: what people's actions take.
         phase: of the masklet engine: 1, 2 or 3.
-        strictness: of its verifier.
+        jitter_px: standard deviation of its annotators' clicks, per axis; as little as a
+            reviewer's hand wobbles.
+        strictness: of its verifier, who by default never errs: the paper tells no accuracy.
         skill: of the concept engine's reviewers; their times are those of ``pace``.
         audit_rate: share of AI decisions that people check all the same.
         delta: chance that a bound on the AI's error does not hold.
@@ -71,6 +73,7 @@ class Terms:
     minutes: float = 60.0
     pace: Pace = field(default_factory=Pace)
     phase: int = 3
+    jitter_px: float = 1.0
     strictness: Strictness = field(default_factory=Strictness)
     skill: Skill = field(default_factory=Skill)
     audit_rate: float = 0.1
@@ -159,7 +162,7 @@ class _Crew:
     def _turn(self, clip: CommonClip, media: Media, number: int) -> int:
         """Let the annotator, then the verifier do what waits; return how much that was."""
         terms, done = self._terms, 0
-        habits = replace(CAREFUL, times=terms.pace.masklet)
+        habits = replace(CAREFUL, times=terms.pace.masklet, click_jitter_px=terms.jitter_px)
         rules = replace(terms.strictness, view_s=terms.pace.masklet.view_s)
         rng = seeded(terms.seed, clip.name, number)
         self._clock.advance(BREAK_S)
