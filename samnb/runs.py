@@ -79,6 +79,11 @@ def _add_concept(tasks: Any) -> None:
     p.add_argument("--difficulty", type=float, default=0.5, help="0 to 1 (default: %(default)s)")
     p.add_argument("--size", default="240x320", help="HEIGHTxWIDTH (default: %(default)s)")
     p.add_argument("--model", default="concept", help="segmenter (default: %(default)s)")
+    p.add_argument(
+        "--verifier", help="who answers MV and EV as a model: a .safetensors file of ours, or the "
+        "folder or hub name of a vision-language model, which stays as it is (default: the small "
+        "one, which learns)",
+    )  # fmt: skip
     p.add_argument("--mv-accuracy", type=float, help="of simulated people (default: the paper's)")
     p.add_argument("--ev-accuracy", type=float, help="of simulated people (default: the paper's)")
     p.add_argument("--audit", type=float, default=0.03, help="share audited (default: %(default)s)")
@@ -117,8 +122,8 @@ def _concept(args: argparse.Namespace) -> int:
         from samnb.engine.concepts.cycles import run_cycles
 
         result = run_cycles(
-            args.project, worlds, segmenter, skill=skill, targets=targets, seed=args.seed,
-            on_progress=_show,
+            args.project, worlds, segmenter, skill=skill, targets=targets,
+            verifier=_verifier(args), seed=args.seed, on_progress=_show,
         )  # fmt: skip
     else:
         result = _concept_arms(args, worlds, segmenter, skill, targets)
@@ -140,12 +145,20 @@ def _concept_arms(args: Any, worlds: Any, segmenter: Any, skill: Any, targets: A
     if "models" in words:
         verification = prepare_verification(
             args.project.with_name(f"{args.project.stem}-warmup.samnb"), worlds[0], segmenter,
-            skill=skill, targets=targets, seed=args.seed, on_progress=_show,
+            skill=skill, targets=targets, verifier=_verifier(args), seed=args.seed,
+            on_progress=_show,
         )  # fmt: skip
     return run_arms(
         args.project.with_name(f"{args.project.stem}-arms"), worlds[1], segmenter, verification,
         arms=[names[w] for w in words], skill=skill, seed=args.seed, on_progress=_show,
     )  # fmt: skip
+
+
+def _verifier(args: argparse.Namespace) -> Any:
+    """The verifier that was named; None lets one learn."""
+    from samnb.engine.concepts.verifying import load
+
+    return None if args.verifier is None else load(args.verifier)
 
 
 def _concept_worlds(args: argparse.Namespace, size_hw: tuple[int, int]) -> tuple[Any, ...]:
@@ -178,7 +191,7 @@ def _add_common(p: argparse.ArgumentParser) -> None:
     p.add_argument("--size", default="240x320", help="HEIGHTxWIDTH (default: %(default)s)")
     p.add_argument("--difficulty", type=float, default=0.5, help="0 to 1 (default: %(default)s)")
     p.add_argument("--fps", type=float, default=6.0, help="annotation rate (default: %(default)s)")
-    p.add_argument("--model", default="mobile", help="model (default: %(default)s)")
+    p.add_argument("--model", help="default: what the project promoted last, else mobile")
     p.add_argument("--seed", type=int, default=0, help="of clips and chance (default: %(default)s)")
     p.add_argument("--figure", type=Path, help="write the figure to this file (PNG, SVG, PDF)")
     p.add_argument("--json", action="store_true", help="print one JSON object")

@@ -74,7 +74,7 @@ def run_curves(
     target: str | Path,
     truth: GroundTruth,
     *,
-    tracker: Tracker | str = "mobile",
+    tracker: Tracker | str | None = None,
     arms: Sequence[str] = ("refine", "redraw", "reproduce"),
     modes: Sequence[Mode] = MODES,
     n_prompted: int = PROMPTED_FRAMES,
@@ -92,7 +92,8 @@ def run_curves(
     Args:
         target: project file, made when missing.
         truth: videos with their objects.
-        tracker: the model.
+        tracker: the model; None takes the version that the project promoted last, else
+            ``mobile``.
         arms: keys of :data:`ARMS`.
         modes: "offline" and "online".
         n_prompted: prompted frames at most.

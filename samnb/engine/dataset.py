@@ -124,7 +124,12 @@ def labelled_clips(session: Core, proposals: Sequence[Proposal]) -> list[Labelle
 
 
 def synthetic_clips(
-    n_clips: int = REPLAY_CLIPS, *, seed: int = 0, n_frames: int = 12, difficulty: float = 0.5
+    n_clips: int = REPLAY_CLIPS,
+    *,
+    seed: int = 0,
+    n_frames: int = 12,
+    difficulty: float = 0.5,
+    theme: str | None = None,
 ) -> list[LabelledClip]:
     """Make up clips with exact masks, to rehearse and to measure forgetting with.
 
@@ -136,17 +141,18 @@ def synthetic_clips(
         seed: equal seeds and arguments give equal clips.
         n_frames: length of each.
         difficulty: see :func:`samnb.synthetic.make_clip`.
+        theme: likewise.
     """
     from samnb.synthetic import make_clip
 
     clips = []
     for at in range(n_clips):
-        clip = make_clip(seed * 1000 + at, n_frames=n_frames, difficulty=difficulty)
+        clip = make_clip(seed * 1000 + at, n_frames=n_frames, difficulty=difficulty, theme=theme)
         objects = tuple(
             {i: rle_ops.encode(clip.mask(thing.obj_id, i)) for i in range(n_frames)}
             for thing in clip.objects
         )
-        clips.append(LabelledClip(f"synthetic:{seed}:{at}", clip, objects))
+        clips.append(LabelledClip(f"synthetic:{theme or 'any'}:{seed}:{at}", clip, objects))
     return clips
 
 

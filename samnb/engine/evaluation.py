@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
+from samnb.engine.simulation import TimeModel
 from samnb.masks import ops as mask_ops
 from samnb.masks import rle as rle_ops
 from samnb.metrics.jf import frame_jf
@@ -71,6 +72,12 @@ class _Target:
     def start(self) -> int:
         return min(p for p, rle in self.truth.items() if rle_ops.area(rle))
 
+    def time_s(self) -> float:
+        """Seconds that the prompts made so far took."""
+        model, n_prompted = TimeModel(), len(self.prompted)
+        watching_s = model.offline_s(len(self.truth), n_prompted, n_clicks=0)
+        return watching_s + model.click_s * self.n_clicks
+
     def gt(self, position: int) -> BoolMask:
         return rle_ops.decode(self.truth[position])
 
@@ -107,7 +114,9 @@ def evaluate(
         ``j``, ``f`` and ``jf``, means over objects of the means over labelled frames,
         after clicks on the first frame alone (that frame counts); ``clicks``, the mean
         number until the mean IoU reaches the target, or until the last round for those
-        that do not; ``reached``, the share of objects that do; ``objects``.
+        that do not; ``time_s``, what that takes an annotator who watches the clip after
+        every prompted frame (the paper's offline time model); ``reached``, the share of
+        objects that reach the target; ``objects``.
 
     Raises:
         InputError: no object is visible on any clip.
@@ -116,6 +125,7 @@ def evaluate(
     js: list[float] = []
     fs: list[float] = []
     clicks: list[int] = []
+    times: list[float] = []
     reached: list[bool] = []
     for done, clip in enumerate(clips):
         if cancel is not None and cancel.is_set():
@@ -136,6 +146,7 @@ def evaluate(
                     fs.append(float(np.mean([f for _, f in rows])))
                 _correct(track, targets, settings)
             clicks += [t.n_clicks for t in targets]
+            times += [t.time_s() for t in targets]
             reached += [_mean(t) >= settings.target_j for t in targets]
     if not js:
         raise InputError("clips: expected at least one visible object, got none")
@@ -147,6 +158,7 @@ def evaluate(
         "j": j,
         "f": f,
         "clicks": float(np.mean(clicks)),
+        "time_s": float(np.mean(times)),
         "reached": float(np.mean(reached)),
         "objects": float(len(js)),
     }

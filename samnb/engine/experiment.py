@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -69,7 +69,7 @@ class ExperimentResult:
 
 @contextmanager
 def simulated_project(
-    target: str | Path, tracker: Tracker | str, seed: int, annotation_fps: float
+    target: str | Path, tracker: Tracker | str | None, seed: int, annotation_fps: float
 ) -> Iterator[tuple[Session, SimulatedClock]]:
     """Open a project on a simulated clock, going on from where its log ends."""
     clock = SimulatedClock()
@@ -95,7 +95,7 @@ def run_experiment(
     target: str | Path,
     truth: GroundTruth,
     *,
-    tracker: Tracker | str = "mobile",
+    tracker: Tracker | str | None = None,
     phases: Sequence[int] = (1, 2, 3),
     habits: Habits = CAREFUL,
     strictness: Strictness | None = None,
@@ -112,7 +112,8 @@ def run_experiment(
     Args:
         target: project file, made when missing.
         truth: videos with their objects.
-        tracker: the model in the loop.
+        tracker: the model in the loop; None takes the version that the project promoted
+            last, else ``mobile``.
         phases: which to run; Phase 1 is what alignment and speed-up refer to.
         habits: one quality target for all phases.
         strictness: rules of a verifier who judges every masklet and sends bad ones back;
@@ -144,6 +145,7 @@ def run_experiment(
         if on_progress and is_done:
             on_progress(done, len(todo), "")
         table = phasestats.phases(selector)
+        table = replace(table, notes={**table.notes, "annotators": habits.describe()})
     return ExperimentResult("done" if is_done else "cancelled", done, len(todo), table)
 
 

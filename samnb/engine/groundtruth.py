@@ -172,6 +172,7 @@ def make_truth(
     n_frames: int = 24,
     size_hw: tuple[int, int] = (240, 320),
     difficulty: float = 0.5,
+    theme: str | None = None,
     speck_px: int = SPECK_PX,
 ) -> GroundTruth:
     """Make synthetic clips as video files, with their exact masks.
@@ -186,6 +187,7 @@ def make_truth(
         n_frames: frames per clip, at the annotation rate of 6 per second.
         size_hw: height and width in pixels.
         difficulty: 0 to 1, see :func:`samnb.synthetic.make_clip`.
+        theme: the one place they are set in; None draws one for each.
         speck_px: an object of fewer pixels on a frame counts as absent there.
     """
     from samnb.synthetic import make_clip, write_video
@@ -193,6 +195,8 @@ def make_truth(
     root = Path(folder).expanduser()
     root.mkdir(parents=True, exist_ok=True)
     how = f"{n_frames}f-{size_hw[0]}x{size_hw[1]}-{n_objects}o-d{difficulty:g}"
+    if theme is not None:
+        how += f"-{theme.replace(' ', '_')}"
     videos = []
     for number in range(seed, seed + n_clips):
         clip = make_clip(
@@ -201,6 +205,7 @@ def make_truth(
             n_frames=n_frames,
             n_objects=n_objects,
             difficulty=difficulty,
+            theme=theme,
         )
         name = f"clip{number:04d}-{how}"
         path = root / f"{name}.mp4"

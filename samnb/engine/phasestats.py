@@ -231,8 +231,7 @@ def definitions(idle_cutoff_s: float = IDLE_CUTOFF_S) -> dict[str, str]:
         f"{LARGE_FROM_PX} px <= large",
         "Phase 2": "an edit starts " + ("from the mask" if TOUCH_UP_IN_PHASE_2 else "from scratch"),
         "Phase 3": "the brush is " + ("offered" if BRUSH_IN_PHASE_3 else "not offered")
-        + " to people, and a frame may be started afresh from the frame alone; what simulated "
-        "annotators use is a habit of theirs",
+        + " to people, and clicks on a tracked frame that was cleared work on the frame alone",
     }  # fmt: skip
 
 

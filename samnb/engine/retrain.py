@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +73,8 @@ class RetrainResult:
         old: figures of ``over`` on the held-out masklets.
         new: figures of the new version on them.
         curve: ``(step, loss)``.
+        old_replay: figures of ``over`` on the replay clips; empty without any.
+        new_replay: figures of the new version on them.
     """
 
     run_id: str
@@ -84,6 +86,8 @@ class RetrainResult:
     old: Metrics
     new: Metrics
     curve: tuple[tuple[int, float], ...]
+    old_replay: Metrics = field(default_factory=dict)
+    new_replay: Metrics = field(default_factory=dict)
 
 
 def retrain(
@@ -215,7 +219,7 @@ class _Cycle:
         status = "promoted" if good else "kept aside"
         return RetrainResult(
             self.run_id, status, new.name, self.old.name, reason, self.snapshot, before, after,
-            trained.curve,
+            trained.curve, old_replay or {}, new_replay or {},
         )  # fmt: skip
 
     def _train(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from samnb.engine.evaluation import EvalSettings, evaluate
+from samnb.engine.simulation import TimeModel
 from samnb.masks import rle as rle_ops
 from samnb.models.trainable import LabelledClip
 from samnb.types import InputError
@@ -21,6 +22,8 @@ def clip(tmp_path):
 
 def test_a_perfect_tracker_needs_one_click_an_object(clip):
     found = evaluate(ColourTracker(rough=0, drift=0.0), [clip])
+    seconds = TimeModel().offline_s(len(clip.objects[0]), n_prompted=1, n_clicks=1)
+    assert found.pop("time_s") == pytest.approx(seconds)
     assert found == {"jf": 1.0, "j": 1.0, "f": 1.0, "clicks": 1.0, "reached": 1.0, "objects": 2.0}
 
 

@@ -51,6 +51,7 @@ def test_all_phases_annotate_the_same_objects_with_different_workers(tmp_path, t
     assert two.aligned["all"] > 0.8 and two.n_aligned["all"] == 2 * N_FRAMES - 2
     assert "speed-up" in str(result) and "6 of 6" in result._repr_html_()
     assert result.to_dict()["rows"][2]["paper"]["edited_share"] == 0.1904
+    assert "wrong below IoU 0.75" in result.to_dict()["definitions"]["annotators"]
 
 
 def test_an_interrupted_run_goes_on_to_the_same_table(tmp_path, truth):

@@ -111,6 +111,14 @@ def test_synthetic_clips_become_videos_at_the_annotation_rate(made):
         assert all(o.first_frame(range(3)) == 0 for o in video.objects)
 
 
+def test_all_clips_can_be_set_in_one_place(tmp_path):
+    kw = {"n_objects": 1, "n_frames": 2, "size_hw": (64, 96)}
+    truth = make_truth(tmp_path, 3, theme="sea", **kw)
+    assert all(v.name.endswith("-sea") for v in truth)
+    things = {o.name.split()[-1] for v in truth for o in v.objects}
+    assert things <= {"fish", "turtle", "starfish"}
+
+
 def test_the_same_seed_makes_the_same_bytes_and_keeps_what_is_there(made, tmp_path):
     folder, truth, kw = made
     again = make_truth(tmp_path, 1, seed=3, **kw)

@@ -173,6 +173,7 @@ def test_a_version_that_forgets_the_replay_clips_is_kept_aside(session, media):
 
     result = cycle(session, media, trainer=forgetful, replay=[clip])
     assert result.status == "kept aside" and "it forgets" in result.reason
+    assert result.new_replay["jf"] < result.old_replay["jf"] - 0.01
     measured = [b.data for b in bodies(session) if isinstance(b, ModelEvaluated)]
     assert measured == ["held_out", "held_out", "replay", "replay"]
     assert trainer.calls[0]["replay"] == [], "what is rehearsed is not measured"
