@@ -203,18 +203,17 @@ class Habits:
         if self.click_jitter_px < 0 or self.fatigue < 0:
             raise InputError("click_jitter_px, fatigue: expected at least 0")
 
-
     def describe(self) -> str:
         """Say in a line what a table needs to name: when a mask is good enough and when a
         frame is wrong, what is tried, and what it takes."""
         times, refining = self.times, self.max_refining or self.max_clicks
         strokes = f"; then at most {self.max_strokes} strokes" if self.brush_phases else ""
         return (
-            f"simulated with the truth: a mask is worked on until IoU {self.satisfied_iou:g}, by at "
-            f"most {self.max_clicks} clicks, {refining} in Phase 3{strokes}; a tracked frame is seen "
-            f"to be wrong below IoU {self.pause_iou:g}; {times.locate_s:g} s to find a frame, "
-            f"{times.click_s:g} s a click, {times.stroke_s:g} s a stroke, {times.undo_s:g} s to take "
-            f"one back or clear, {times.view_s:g} s a frame watched"
+            f"simulated with the truth: a mask is worked on until IoU {self.satisfied_iou:g}, by "
+            f"at most {self.max_clicks} clicks, {refining} in Phase 3{strokes}; a tracked frame "
+            f"is seen to be wrong below IoU {self.pause_iou:g}; {times.locate_s:g} s to find a "
+            f"frame, {times.click_s:g} s a click, {times.stroke_s:g} s a stroke, "
+            f"{times.undo_s:g} s to take one back or clear, {times.view_s:g} s a frame watched"
         )
 
 

@@ -396,13 +396,10 @@ def test_phase_3_clicks_at_most_as_often_as_refining_allows_and_paints_only_what
 
 
 def test_the_time_model_with_the_paper_s_counts_gives_the_paper_s_ratios():
-    paper = {n: row for n, row in PAPER.items()}
     first, second, third = (
-        TIMES.per_frame_s(
-            paper[n].edited_share, paper[n].clicks_per_clicked_frame, is_watched=n > 1
-        )
-        for n in (1, 2, 3)
+        TIMES.per_frame_s(row.edited_share, row.clicks_per_clicked_frame, is_watched=n > 1)
+        for n, row in sorted(PAPER.items())
     )
-    assert first / second == pytest.approx(paper[2].speed_up, rel=0.05)
-    assert first / third == pytest.approx(paper[3].speed_up, rel=0.1)
-    assert paper[1].s_per_frame / first == pytest.approx(4.6, abs=0.1)
+    assert first / second == pytest.approx(PAPER[2].speed_up, rel=0.05)
+    assert first / third == pytest.approx(PAPER[3].speed_up, rel=0.1)
+    assert PAPER[1].s_per_frame / first == pytest.approx(4.6, abs=0.1)
