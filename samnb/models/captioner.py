@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image as PilImage
 
-from samnb.models.generation import Writer, load_pretrained
+from samnb.models.generation import Writer
+from samnb.models.pretrained import load_pretrained
 from samnb.types import InputError
 
 if TYPE_CHECKING:

@@ -31,13 +31,12 @@ except ImportError as error:
     ) from error
 
 from samnb.models.base import FramePrompts, FrameSource, Image, Prediction, Tracker
-from samnb.models.checkpoints import file_version
 from samnb.models.concept import check_exemplars, check_image
-from samnb.models.concept_sam3 import read_model_type
 from samnb.models.concept_video import follow
 from samnb.models.concepts import ConceptPrediction, Exemplars, Instance
 from samnb.models.device import resolve_device
 from samnb.models.grid import box_nms
+from samnb.models.pretrained import load_pretrained, require_all_weights, require_model_type
 
 OWLV2, GROUNDING_DINO = "owlv2", "grounding-dino"
 THRESHOLDS: Final = {OWLV2: 0.2, GROUNDING_DINO: 0.3}
@@ -244,34 +243,17 @@ def load_detector(
     Raises:
         ModelError: another kind of model, weights are missing, or the hub cannot be reached.
     """
-    folder = Path(source).expanduser()
-    place = str(folder) if folder.is_dir() else str(source)
-    try:
-        kind = read_model_type(place)
-        if kind not in THRESHOLDS:
-            raise ModelError(f"expected model_type {' or '.join(THRESHOLDS)}, got {kind!r}")
-        is_owl = kind == OWLV2
+
+    def load(place: str) -> tuple[Any, Any]:
+        is_owl = require_model_type(place, THRESHOLDS) == OWLV2
         model, info = (
             Owlv2ForObjectDetection if is_owl else GroundingDinoForObjectDetection
         ).from_pretrained(place, output_loading_info=True)
-        processor = (Owlv2Processor if is_owl else GroundingDinoProcessor).from_pretrained(place)
-    # Hub client, file formats and configuration classes all raise errors of their own.
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelError(
-            f"{source}: expected a folder or hub name of OWLv2 or Grounding DINO, could not load "
-            f"it ({reason})"
-        ) from error
-    missing = sorted(info["missing_keys"])
-    if missing:
-        raise ModelError(
-            f"{source}: expected all weights, got {len(missing)} missing: {missing[:2]}"
-        )
-    if folder.is_dir():
-        version = file_version(sorted(folder.glob("*.safetensors")) or [folder / "config.json"])
-    else:
-        version = str(getattr(model.config, "_commit_hash", None) or "hub")[:8]
-    detector = TransformersDetector(model, processor, f"{folder.name}@{version}", device=device)
+        require_all_weights(info)
+        return model, (Owlv2Processor if is_owl else GroundingDinoProcessor).from_pretrained(place)
+
+    model, processor, name = load_pretrained(source, "OWLv2 or Grounding DINO", load)
+    detector = TransformersDetector(model, processor, name, device=device)
     return DetectorSegmenter(detector, tracker)
 
 

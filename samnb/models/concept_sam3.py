@@ -7,7 +7,6 @@ another tracker follows what it found.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +19,6 @@ try:
     from torch import Tensor
     from torch.nn import functional
     from transformers import (
-        AutoConfig,
         Sam3Model,
         Sam3Processor,
         Sam3VideoModel,
@@ -33,11 +31,11 @@ except ImportError as error:
     ) from error
 
 from samnb.models.base import FrameSource, Image, Prediction, Tracker
-from samnb.models.checkpoints import file_version
 from samnb.models.concept import check_exemplars, check_image
 from samnb.models.concept_video import follow
 from samnb.models.concepts import ConceptPrediction, Exemplars, Instance
 from samnb.models.device import resolve_device, resolve_dtype
+from samnb.models.pretrained import load_pretrained, require_all_weights, require_model_type
 
 MODEL_TYPES: Final = ("sam3", "sam3_video")
 """What ``config.json`` of a usable folder says under ``model_type``."""
@@ -227,59 +225,23 @@ def load_sam3(
     Raises:
         ModelError: not such a folder, weights are missing, or the hub cannot be reached.
     """
-    folder = Path(source).expanduser()
-    is_local = folder.is_dir()
-    place = str(folder) if is_local else str(source)
-    try:
-        kind = read_model_type(place)
-        is_video = kind == "sam3_video"
-        if kind not in MODEL_TYPES:
-            raise ModelError(f"expected model_type {' or '.join(MODEL_TYPES)}, got {kind!r}")
+
+    def load(place: str) -> tuple[Any, tuple[Any, Any]]:
+        is_video = require_model_type(place, MODEL_TYPES) == "sam3_video"
         model, info = (Sam3VideoModel if is_video else Sam3Model).from_pretrained(
             place, dtype=resolve_dtype(dtype), output_loading_info=True
         )
-        processor = Sam3Processor.from_pretrained(place)
+        require_all_weights(info)
         video_processor = Sam3VideoProcessor.from_pretrained(place) if is_video else None
-    # Hub client, file formats and configuration classes all raise errors of their own.
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelError(
-            f"{source}: expected a folder or hub name of a SAM 3 model, could not load it "
-            f"({reason}); where there is a network and the licence was accepted, save model and "
-            "processor with save_pretrained and load the folder"
-        ) from error
-    missing = sorted(info["missing_keys"])
-    if missing:
-        raise ModelError(
-            f"{source}: expected all weights of a SAM 3, got {len(missing)} missing: {missing[:2]}"
-        )
-    if is_local:
-        version = file_version(sorted(folder.glob("*.safetensors")) or [folder / "config.json"])
-    else:
-        version = str(getattr(model.config, "_commit_hash", None) or "hub")[:8]
+        return model, (Sam3Processor.from_pretrained(place), video_processor)
+
+    model, (processor, video_processor), name = load_pretrained(
+        source, "a SAM 3 model", load, has_licence=True
+    )
     return Sam3Segmenter(
-        model, processor, f"{folder.name}@{version}",
+        model, processor, name,
         video_processor=video_processor, make_tracker=make_tracker, device=device, dtype=dtype,
     )  # fmt: skip
-
-
-def read_model_type(place: str) -> str:
-    """Say what kind of model a folder or a hub name holds, by its ``config.json``.
-
-    Raises:
-        ModelError: a folder without a configuration that can be read.
-        OSError: the hub cannot be reached or knows no such name.
-    """
-    folder = Path(place).expanduser()
-    if not folder.is_dir():
-        return str(AutoConfig.from_pretrained(place).model_type)
-    try:
-        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{folder}: expected a folder with a config.json, got none that can be read ({error})"
-        ) from error
-    return str(settings.get("model_type")) if isinstance(settings, dict) else ""
 
 
 def _unit(value: float) -> float:

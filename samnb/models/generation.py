@@ -1,4 +1,4 @@
-"""Text out of transformers models: loading, one greedy answer, and reading it as a list.
+"""Text out of transformers models: one greedy answer, and reading it as a list.
 
 The captioner and the proposer of phrases share it.
 """
@@ -8,8 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import threading
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from samnb.types import ModelError
@@ -23,7 +22,6 @@ except ImportError as error:
         "install them with: pip install 'samnb[transformers]'"
     ) from error
 
-from samnb.models.checkpoints import file_version
 from samnb.models.device import resolve_device, resolve_dtype
 
 _MARKER = re.compile(r"^\s*(?:[-*\u2022]+|\(?\d{1,3}[.):])\s*")
@@ -94,42 +92,6 @@ class Writer:
             if torch.equal(new[:n], prompt[0]):
                 new = new[n:]
         return str(self._tokenizer.decode(new, skip_special_tokens=True)).strip()
-
-
-def load_pretrained(
-    source: str | Path, what: str, load: Callable[[str], tuple[Any, Any]]
-) -> tuple[Any, Any, str]:
-    """Load something from a local folder or from the hub, and name its version.
-
-    Args:
-        source: a folder written by ``save_pretrained``, or a hub name.
-        what: what is expected, for the message.
-        load: takes the folder or hub name; returns the model and its processor or tokenizer.
-
-    Returns:
-        model, processor or tokenizer, and name and version for the log.
-
-    Raises:
-        ModelError: it cannot be loaded.
-    """
-    folder = Path(source).expanduser()
-    is_local = folder.is_dir()
-    place = str(folder) if is_local else str(source)
-    try:
-        model, processor = load(place)
-    # Hub client, file formats and configuration classes all raise errors of their own.
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelError(
-            f"{source}: expected a folder or hub name of {what}, could not load it ({reason}); "
-            "where there is a network, save model and processor with save_pretrained and load "
-            "the folder"
-        ) from error
-    if is_local:
-        version = file_version(sorted(folder.glob("*.safetensors")) or [folder / "config.json"])
-    else:
-        version = str(getattr(model.config, "_commit_hash", None) or "hub")[:8]
-    return model, processor, f"{folder.name}@{version}"
 
 
 def parse_list(text: str, *, limit: int = 30) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from samnb.models.generation import Writer, load_pretrained, parse_list
+from samnb.models.generation import Writer, parse_list
+from samnb.models.pretrained import load_pretrained
 from samnb.types import InputError
 
 if TYPE_CHECKING:

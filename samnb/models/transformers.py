@@ -7,7 +7,6 @@ a correction on a tracked frame as something the next propagation may overwrite.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,9 +27,9 @@ except ImportError as error:
     ) from error
 
 from samnb.models.backend import Bank, Decoded, Features, ModelPrompt, Output
-from samnb.models.checkpoints import file_version
 from samnb.models.device import resolve_device, resolve_dtype
 from samnb.models.memory import Limits
+from samnb.models.pretrained import load_pretrained, require_all_weights, require_model_type
 from samnb.models.tracker import MemoryTracker
 
 if TYPE_CHECKING:
@@ -88,48 +87,18 @@ def load_transformers(
     Raises:
         ModelError: not such a folder, weights are missing, or the hub cannot be reached.
     """
-    folder = Path(source).expanduser()
-    is_local = folder.is_dir()
-    if is_local:
-        _check_config(folder)
-    place = str(folder) if is_local else str(source)
-    try:
+
+    def load(place: str) -> tuple[Any, Any]:
+        if Path(place).is_dir():
+            require_model_type(place, (MODEL_TYPE,))
         model, info = Sam2VideoModel.from_pretrained(
             place, dtype=resolve_dtype(dtype), output_loading_info=True
         )
-        processor = Sam2VideoProcessor.from_pretrained(place)
-    # Hub client, file formats and configuration classes all raise errors of their own.
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelError(
-            f"{source}: expected a folder or hub name of a {MODEL_TYPE} model, could not load it "
-            f"({reason}); where there is a network, save model and processor with save_pretrained "
-            "and load the folder"
-        ) from error
-    missing = sorted(info["missing_keys"])
-    if missing:
-        raise ModelError(
-            f"{source}: expected all weights of a {MODEL_TYPE} model, got {len(missing)} missing: "
-            f"{missing[:2]}"
-        )
-    if is_local:
-        version = file_version(sorted(folder.glob("*.safetensors")) or [folder / "config.json"])
-    else:
-        version = str(getattr(model.config, "_commit_hash", None) or "hub")[:8]
-    name = f"{folder.name}@{version}"
+        require_all_weights(info)
+        return model, Sam2VideoProcessor.from_pretrained(place)
+
+    model, processor, name = load_pretrained(source, f"a {MODEL_TYPE} model", load)
     return TransformersTracker(model, processor, name, device=device, dtype=dtype, limits=limits)
-
-
-def _check_config(folder: Path) -> None:
-    try:
-        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{folder}: expected a folder with a config.json, got none that can be read ({error})"
-        ) from error
-    found = settings.get("model_type") if isinstance(settings, dict) else None
-    if found != MODEL_TYPE:
-        raise ModelError(f"{folder}: expected model_type {MODEL_TYPE!r}, got {found!r}")
 
 
 class TransformersBackend:

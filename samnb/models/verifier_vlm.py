@@ -21,7 +21,7 @@ from samnb.masks.views import ev_view, mv_view
 from samnb.metrics.calibration import apply_temperature
 from samnb.models.checkpoints import file_version
 from samnb.models.device import resolve_device, resolve_dtype
-from samnb.models.generation import load_pretrained
+from samnb.models.pretrained import load_pretrained
 from samnb.models.verifier_prompts import (
     EV_ORDER,
     LETTERS,

@@ -115,7 +115,7 @@ def test_the_name_is_the_folders_and_the_weights(tracker, copy):
 def test_a_folder_of_another_model_is_refused(copy):
     settings = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps(settings | {"model_type": "bert"}))
-    with pytest.raises(ModelError, match="expected model_type 'sam2_video', got 'bert'"):
+    with pytest.raises(ModelError, match="expected model_type sam2_video, got 'bert'"):
         load_transformers(copy)
 
 
