@@ -42,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_studio(commands)
     _add_desk(commands)
+    _add_dashboard(commands)
     _add_import(commands)
     _add_export(commands)
     _add_eval(commands)
@@ -154,6 +155,55 @@ def _demo_pairs(project: Path) -> None:
     session.close()
 
 
+def _add_dashboard(commands: Any) -> None:
+    names = ["annotate", "review", "statistics", "engine"]
+    p = commands.add_parser(
+        "dashboard",
+        help="open a page of a project: annotate, review, statistics or engine",
+    )
+    p.add_argument("name", choices=names, metavar="NAME", help=", ".join(names))
+    p.add_argument("--project", type=Path, help="project file")
+    p.add_argument("--demo", action="store_true", help="make a demo project and open it")
+    p.add_argument("--worker", default="me", help="who works (default: %(default)s)")
+    p.add_argument("--model", help="model for clicks (default: the project's, else mobile)")
+    p.add_argument("--dark", action="store_true", help="a dark page")
+    p.add_argument("--lab", action="store_true", help="in JupyterLab instead of a Voila page")
+    p.add_argument("--port", type=int, help="port of the server (default: a free one)")
+    p.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
+    p.set_defaults(run=_dashboard)
+
+
+def _dashboard(args: argparse.Namespace) -> int:
+    from samnb import launch
+
+    if args.project is None and not args.demo:
+        raise InputError("dashboard: expected --project, or --demo, got neither")
+    named = args.project or Path("samnb-demo") / "dashboards.samnb"
+    project = named.expanduser().resolve()
+    if args.demo:
+        from samnb.widgets.dashboards.opening import make_demo_project
+
+        sys.stdout.write(f"Making a demo project at {project}\n")
+        make_demo_project(project)
+    elif not project.is_file():
+        raise InputError(f"dashboard: expected a project file, got {project}; --demo makes one")
+    who = "".join(c if c.isalnum() else "-" for c in args.worker)
+    notebook = launch.write_dashboard_notebook(
+        project.with_name(f"{project.stem}-{args.name}-{who}.ipynb"),
+        project,
+        args.name,
+        worker=args.worker,
+        model=args.model,
+        is_demo=args.demo,
+    )
+    settings: dict[str, Any] = {"port": args.port, "has_browser": not args.no_browser}
+    if args.lab:
+        page = launch.open_lab(notebook, **settings)
+    else:
+        page = launch.open_voila(notebook, theme="dark" if args.dark else "light", **settings)
+    return _serve(page, f"The {args.name} page")
+
+
 def _demo_clip(path: Path) -> Path:
     if not path.exists():
         from samnb.synthetic import demo_clip
@@ -173,7 +223,7 @@ def _check_media(media: Sequence[Path]) -> None:
 
 def _add_import(commands: Any) -> None:
     p = commands.add_parser("import", help="take annotations into a project")
-    p.add_argument("format", choices=["sav", "davis", "saco"])
+    p.add_argument("format", choices=["sav", "davis", "saco", "veval"])
     p.add_argument("files", nargs="+", type=Path, metavar="FILE", help="files or folders")
     p.add_argument("--project", type=Path, required=True, help="project file, made when missing")
     p.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -251,14 +301,19 @@ def _eval_veval(args: argparse.Namespace) -> int:
 
 
 def _add_stats(commands: Any) -> None:
-    p = commands.add_parser("stats", help="what each masklet and worker cost, from the log")
+    p = commands.add_parser("stats", help="what masklets, pairs and workers cost, from the log")
     p.add_argument("--project", type=Path, required=True, help="project file")
+    p.add_argument(
+        "--concepts", type=Path, metavar="FILE", help="draw how the pairs' phrases spread over "
+        "the tree of concepts (PNG, SVG, PDF)",
+    )  # fmt: skip
     p.add_argument("--json", action="store_true", help="print the tables as JSON")
     p.set_defaults(run=_stats)
 
 
 def _stats(args: argparse.Namespace) -> int:
     from samnb.engine import stats
+    from samnb.engine.concepts import report
     from samnb.store.db import Log
     from samnb.types import LogError
 
@@ -267,6 +322,11 @@ def _stats(args: argparse.Namespace) -> int:
     log = Log(args.project)
     events = log.read()
     tables = {"masklets": stats.masklets(events), "workers": stats.workers(events)}
+    tables |= report.tables(events)
+    if args.concepts:
+        from samnb.engine.phrase_figures import plot_distribution
+
+        plot_distribution(report.concepts(events)).savefig(args.concepts, dpi=120)
     phases = stats.phases(log)
     log.close()
     if args.json:

@@ -106,6 +106,7 @@ def run_cycles(
     targets: Targets | None = None,
     per_picture: int = 6,
     held_out_share: float = HELD_OUT_SHARE,
+    verifier: ConceptVerifier | None = None,
     segmenter_trainer: SegmenterTrainer | None = None,
     verifier_trainer: VerifierTrainer | None = None,
     seed: int = 0,
@@ -125,6 +126,8 @@ def run_cycles(
         targets: the allowed errors; None is "as good as a person".
         per_picture: hard negatives added to a picture at most.
         held_out_share: share of media that are held out.
+        verifier: one that is there already, such as a vision-language model; it stays as it
+            is, and decides from the second cycle on like any other. None trains one.
         segmenter_trainer: see :func:`~samnb.engine.concepts.retrain.retrain_segmenter`.
         verifier_trainer: see :func:`~samnb.engine.concepts.retrain.retrain_verifier`.
         seed: of all chance.
@@ -139,6 +142,7 @@ def run_cycles(
     with simulated_loop(target, seed) as (loop, clock):
         run.begin(loop, clock, every, segmenter)
         run.trainers = (segmenter_trainer, verifier_trainer)
+        run.verifier, run.is_learning = verifier, verifier is None
         for number, world in enumerate(worlds, 1):
             for at, (name, step) in enumerate(STEPS):
                 if cancel is not None and cancel.is_set():
@@ -166,6 +170,7 @@ class _Cycles:
         self.skill, self.targets, self.seed = skill, targets, seed
         self.per_picture, self.held_out_share = per_picture, held_out_share
         self.verifier: ConceptVerifier | None = None
+        self.is_learning = True
         self.notes: list[str] = []
         self.before: set[str] = set()
 
@@ -221,6 +226,8 @@ class _Cycles:
             self.notes.append(f"segmenter {made}")
         except FlowError as error:
             self.notes.append(f"segmenter not trained: {error}")
+        if not self.is_learning:
+            return
         judged = retrain_verifier(
             self.loop,
             self.verifier,

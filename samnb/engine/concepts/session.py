@@ -208,7 +208,8 @@ class ConceptSession(ConceptCore):
 
         Args:
             verifier: the model; "small-verifier" for the one that ships, which asks the
-                default segmenter, or the file of a version of it.
+                default segmenter, or the file of a version of it; or the folder or hub name
+                of a vision-language model.
             tasks: "mv", "ev" or both.
             pair_ids: which pairs; None for all that wait at such a step.
             router: who decides; None takes the policies in force, see ``choose_routing``.

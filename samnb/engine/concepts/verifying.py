@@ -94,25 +94,24 @@ def load(verifier: ConceptVerifier | str) -> ConceptVerifier:
     """Return a verifier, loading it when it is a name.
 
     Args:
-        verifier: the model, :data:`SHIPPED`, or the file of a version that was trained from it;
-            a name gives one that asks the default segmenter.
+        verifier: the model; :data:`SHIPPED`, or the file of a version that was trained from it
+            (they ask the default segmenter); or the folder or hub name of a vision-language
+            model, see :func:`samnb.models.verifier_vlm.load_vlm_verifier`.
 
     Raises:
-        InputError: an unknown name.
         ModelError: it cannot be loaded.
     """
     if not isinstance(verifier, str):
         return verifier
+    if verifier != SHIPPED and not verifier.endswith(".safetensors"):
+        from samnb.models.verifier_vlm import load_vlm_verifier
+
+        return load_vlm_verifier(verifier)
     from samnb.models.concept_registry import load_concept_segmenter
     from samnb.models.verifier_shipped import load_foundation
 
-    if verifier == SHIPPED:
-        return load_foundation(load_concept_segmenter())
-    if not verifier.endswith(".safetensors"):
-        raise InputError(
-            f"verifier: expected a model, {SHIPPED!r} or a .safetensors file, got {verifier!r}"
-        )
-    return load_foundation(load_concept_segmenter(), Path(verifier).expanduser())
+    file = None if verifier == SHIPPED else Path(verifier).expanduser()
+    return load_foundation(load_concept_segmenter(), file)
 
 
 def verify(

@@ -14,6 +14,7 @@ from samnb.engine.concepts.arms import (
     add_world,
     simulated_loop,
 )
+from samnb.engine.concepts.policy import past_decisions
 from samnb.engine.concepts.retrain import retrain_verifier
 from samnb.engine.concepts.reviewers import SimulatedReviewer, Skill
 from samnb.engine.concepts.session import ConceptSession
@@ -117,6 +118,8 @@ def switch_on(loop: ConceptSession, verifier: ConceptVerifier, targets: Targets,
     held_out = [p.id for p in loop.refresh().pairs.values() if p.is_held_out]
     loop.verify(verifier, pair_ids=held_out, is_past=True)
     for task, target in ((ConceptTask.MV, targets.mv), (ConceptTask.EV, targets.ev)):
+        if not past_decisions(loop.state, task, verifier.name):
+            continue  # nothing was there to verify, so nothing speaks for it yet
         loop.choose_routing(
             task,
             verifier.name,
@@ -134,6 +137,7 @@ def prepare_verification(
     *,
     skill: Skill | None = None,
     targets: Targets | None = None,
+    verifier: ConceptVerifier | None = None,
     trainer: VerifierTrainer | None = None,
     seed: int = 0,
     on_progress: Progress | None = None,
@@ -149,6 +153,7 @@ def prepare_verification(
         segmenter: proposes the masks, and the verifier's candidates.
         skill: how well simulated people work.
         targets: the allowed errors; None is "as good as a person".
+        verifier: one that is there already and learns nothing here; None trains one.
         trainer: trains the verifier; None takes the small one.
         seed: of all chance.
         on_progress: called before each step.
@@ -165,8 +170,12 @@ def prepare_verification(
         tell(1, 4, "warm-up: people answer")
         decide(loop, People(loop, clock, world, skill, seed))
         tell(2, 4, "warm-up: the verifier learns")
-        cycle = retrain_verifier(loop, trainer=trainer, segmenter=segmenter, seed=seed, timer=clock)
+        model = verifier
+        if model is None:
+            model = retrain_verifier(
+                loop, trainer=trainer, segmenter=segmenter, seed=seed, timer=clock
+            ).model
         tell(3, 4, "warm-up: the verifier is checked")
-        switch_on(loop, cycle.model, targets or Targets.as_people(skill), seed)
+        switch_on(loop, model, targets or Targets.as_people(skill), seed)
         tell(4, 4, "")
-        return Verification(cycle.model, tuple(loop.state.routing.values()))
+        return Verification(model, tuple(loop.state.routing.values()))
