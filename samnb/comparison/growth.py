@@ -17,6 +17,8 @@ from typing import Final
 import numpy as np
 from scipy import stats
 
+from samnb.engine.bounds import Floats
+
 LEVEL: Final = 0.95
 """Of the intervals (ordinary least squares, Student's t)."""
 MIN_MEDIA: Final = 4
@@ -72,5 +74,5 @@ def fit_growth(runs: Sequence[Sequence[float]], level: float = LEVEL) -> Growth:
     return Growth(n, mean_s, slope, slope - reach, slope + reach)
 
 
-def _centred(values: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _centred(values: Floats) -> Floats:
     return np.asarray(values - values.mean(), np.float64)
