@@ -63,7 +63,7 @@ class Account:
 
     Attributes:
         engine: "masklets" or "concepts".
-        media: people's seconds by medium, in the order in which they were begun.
+        media: people's seconds and items by medium, in the order in which they were begun.
         n_items: objects or pairs that came to an end.
         n_kept: of them, accepted masklets or final pairs.
         n_negatives: verified negatives.
@@ -93,7 +93,7 @@ class Account:
     """
 
     engine: str
-    media: Mapping[str, float]
+    media: Mapping[str, tuple[float, int]]
     n_items: int
     n_kept: int
     n_negatives: int
@@ -123,6 +123,11 @@ class Account:
     def people_s(self) -> float:
         """People's seconds in all."""
         return sum(self.roles.values())
+
+    @property
+    def costs(self) -> list[float]:
+        """People's seconds per item of each medium, in the order of the media."""
+        return [seconds / n for seconds, n in self.media.values()]
 
 
 def account_of(
@@ -170,12 +175,13 @@ def _roles(seconds: _Seconds) -> dict[str, float]:
     return dict(found)
 
 
-def _by_media(media_of: Mapping[str, str], seconds: _Seconds) -> dict[str, float]:
-    """People's seconds by medium, in the order in which items were added."""
+def _by_media(media_of: Mapping[str, str], seconds: _Seconds) -> dict[str, tuple[float, int]]:
+    """People's seconds and the items, by medium in the order in which items were added."""
     found = dict.fromkeys(media_of.values(), 0.0)
     for (item_id, _), value in seconds.items():
-        found[media_of[item_id]] += value
-    return found
+        if item_id in media_of:
+            found[media_of[item_id]] += value
+    return {m: (v, list(media_of.values()).count(m)) for m, v in found.items()}
 
 
 # -- masklets --------------------------------------------------------------------------
@@ -212,7 +218,7 @@ def _masklets(
     touches += sum(len(s.verdicts) for s in items if s.item.source == "auto")
     return Account(
         MASKLETS,
-        _by_media({s.item.id: s.item.media_id for s in state.items.values()}, seconds),
+        _by_media({s.item.id: s.item.media_id for s in items}, seconds),
         n_items=len(done) or len(kept),
         n_kept=len(kept),
         n_negatives=0,

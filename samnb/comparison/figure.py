@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from matplotlib.ticker import MaxNLocator
+
 from samnb.comparison.account import Account
 from samnb.comparison.metrics import METRICS
 from samnb.engine.figures import NotebookFigure
@@ -58,6 +60,7 @@ def _bars(axes: Axes, comparison: Comparison, name: str, title: str) -> None:
     axes.set_xticks(range(len(comparison.columns)), comparison.columns, fontsize=9)
     axes.set_title(title, fontsize=10)
     axes.margins(y=0.15)
+    axes.set(xlim=(-0.5, len(comparison.columns) - 0.5), ylim=(0, None))
 
 
 def _roles(axes: Axes, comparison: Comparison) -> None:
@@ -70,7 +73,7 @@ def _roles(axes: Axes, comparison: Comparison) -> None:
             share = 100 * _of_role(accounts, role) / whole if whole else 0.0
             if share:
                 colour = ROLE_COLOURS[roles.index(role) % len(ROLE_COLOURS)]
-                axes.barh(at, share, 0.6, left=left, color=colour)
+                axes.barh(at, share, 0.6, left=left, color=colour, label=role)
                 if share > 8:
                     axes.annotate(role, (left + share / 2, at), ha="center", va="center",
                                   fontsize=9)  # fmt: skip
@@ -79,6 +82,9 @@ def _roles(axes: Axes, comparison: Comparison) -> None:
     axes.set_xlim(0, 100)
     axes.invert_yaxis()
     axes.set_title("people's time by role, %", fontsize=10)
+    names = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    axes.legend(names.values(), names, ncols=3, fontsize=8, frameon=False, loc="upper center",
+                bbox_to_anchor=(0.5, -0.1))  # fmt: skip
 
 
 def _of_role(accounts: Sequence[Account], role: str) -> float:
@@ -87,9 +93,9 @@ def _of_role(accounts: Sequence[Account], role: str) -> float:
 
 def _growth(axes: Axes, comparison: Comparison) -> None:
     for at, column in enumerate(comparison.columns):
-        runs = [[v for v in a.media.values() if v] for a in comparison.accounts(column)]
+        runs = [a.costs for a in comparison.accounts(column)]
         for run in runs:
-            axes.scatter(range(1, len(run) + 1), [v / 60 for v in run], s=12, color=COLOURS[at],
+            axes.scatter(range(1, len(run) + 1), run, s=12, color=COLOURS[at],
                          alpha=0.6)  # fmt: skip
         growth, longest = comparison.growth(column), max((len(r) for r in runs), default=0)
         if math.isnan(growth.slope_s) or longest < 2:
@@ -97,9 +103,10 @@ def _growth(axes: Axes, comparison: Comparison) -> None:
         logs = [math.log2(k) for run in runs for k in range(1, len(run) + 1)]
         middle = statistics.fmean(logs)
         places = range(1, longest + 1)
-        line = [(growth.mean_s + growth.slope_s * (math.log2(k) - middle)) / 60 for k in places]
+        line = [growth.mean_s + growth.slope_s * (math.log2(k) - middle) for k in places]
         axes.plot(places, line, color=COLOURS[at], label=column)
-    axes.set_title("people's minutes for the k-th medium", fontsize=10)
+    axes.set_title("people's seconds per item of the k-th medium", fontsize=10)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("k")
     axes.set_ylim(bottom=0)
     if axes.get_legend_handles_labels()[0]:

@@ -1,10 +1,11 @@
 """How people's work grows with the media: a line fitted, with its interval.
 
-People's seconds for the k-th medium are fitted by ``a + b log2(k)``: ``b`` is what every
-doubling of the media changes about the next medium's cost. An engine that only repeats
-itself has b = 0: its cost grows in step with its media. One that learns has b < 0. Costs of
-single media are fitted and not their running sum, whose errors add up and whose interval
-would be too narrow; the logarithm is of the number and not of the cost, which may be 0.
+People's seconds per item of the k-th medium are fitted by ``a + b log2(k)``: ``b`` is what
+every doubling of the media changes about the cost. An engine that only repeats itself has
+b = 0: its cost grows in step with its media. One that learns has b < 0. The cost is per item,
+since media differ in how much is in them. Single media are fitted and not their running sum,
+whose errors add up and whose interval would be too narrow; the logarithm is of the number
+and not of the cost, which may be 0.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class Growth:
 
     Attributes:
         n_media: points fitted.
-        mean_s: people's seconds per medium.
-        slope_s: change of seconds per medium with every doubling of the media.
+        mean_s: people's seconds per item, mean over media.
+        slope_s: change of seconds per item with every doubling of the media.
         low_s: lower end of the slope's interval.
         high_s: upper end.
     """
@@ -54,7 +55,7 @@ def fit_growth(runs: Sequence[Sequence[float]], level: float = LEVEL) -> Growth:
     """Fit the cost of media in the order in which they were done.
 
     Args:
-        runs: people's seconds by medium, one sequence per run; runs are fitted together,
+        runs: people's seconds per item by medium, one sequence per run; runs are fitted together,
             each with a mean of its own.
         level: of the interval.
     """

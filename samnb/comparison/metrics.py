@@ -52,7 +52,7 @@ def _per_hour(count: float, account: Account) -> float:
 
 METRICS: Final = (
     Metric("people's time", "min", lambda a: a.people_s / 60),
-    Metric("media", "", lambda a: float(sum(v > 0 for v in a.media.values()))),
+    Metric("media", "", lambda a: float(len(a.media))),
     Metric("items decided", "", lambda a: float(a.n_items)),
     Metric("verified masks per human hour", "1/h", lambda a: _per_hour(a.n_masks, a)),
     Metric("different things masked per human hour", "1/h", lambda a: _per_hour(a.n_distinct, a)),

@@ -289,8 +289,8 @@ def _definitions() -> dict[str, str]:
         "may have several phrases",
         "J&F": "masklets: mean over objects, all frames; pairs: mean over true instances asked "
         "for, 0 for one without a mask",
-        "scaling": "people's seconds of the k-th medium fitted by a + b log2 k, least squares, "
-        f"{LEVEL:.0%} interval; b as a share of the mean",
+        "scaling": "people's seconds per item of the k-th medium fitted by a + b log2 k, least "
+        f"squares, {LEVEL:.0%} interval; b as a share of the mean",
         "machine": "seconds of this machine's clock, training included",
         "±": "standard deviation over runs",
     }

@@ -69,8 +69,8 @@ class Comparison:
         return [run.accounts[column] for run in self.runs]
 
     def growth(self, column: str) -> Growth:
-        """How people's seconds per medium change as media grow, over all runs."""
-        return fit_growth([[v for v in a.media.values() if v] for a in self.accounts(column)])
+        """How people's seconds per item change as media grow, over all runs."""
+        return fit_growth([a.costs for a in self.accounts(column)])
 
     def metrics(self) -> pd.DataFrame:
         """The tidy table: one row per run, engine and figure.
@@ -89,7 +89,7 @@ class Comparison:
 
     def _values(self, account: Account) -> list[tuple[str, float, str]]:
         found = [(m.name, m.of(account), m.unit) for m in METRICS]
-        growth = fit_growth([[v for v in account.media.values() if v]])
+        growth = fit_growth([account.costs])
         found.append(("change per doubling of media", 100 * growth.share[0], "%"))
         if self.prices is not None:
             found += [(name, v, "") for name, v in priced(account, self.prices).items()]
@@ -248,7 +248,7 @@ def _scaling(_accounts: _Accounts, growth: Growth) -> str:
         return f"too few media ({growth.n_media}) for a slope"
     slope, low, high = (100 * v for v in growth.share)
     return (
-        f"{slope:+.0f} % people's time per medium with every doubling of media "
+        f"{slope:+.0f} % people's time per item with every doubling of media "
         f"({LEVEL:.0%} interval {low:+.0f} to {high:+.0f}, {growth.n_media} media)"
     )
 
