@@ -190,9 +190,10 @@ def _verification(loop: MaskletFacts) -> Iterable[str]:
     if loop.sources:
         rejected = sum(s.rejected for s in loop.sources)
         waiting = sum(s.open for s in loop.sources)
+        with_masks = f" with {count(loop.masks, 'mask')}" if accepted else ""
         yield (
-            f"{count(accepted, 'masklet').capitalize()} with {count(loop.masks, 'mask')} "
-            f"{_be(accepted, 'is')} accepted, {rejected:,} rejected and {waiting:,} open."
+            f"{count(accepted, 'masklet').capitalize()}{with_masks} {_be(accepted, 'is')} "
+            f"accepted, {rejected:,} rejected and {waiting:,} open."
         )
 
 

@@ -9,7 +9,7 @@ from samnb.engine.cards.card import card_of_file, make_card
 from samnb.engine.cards.page import gaps
 from samnb.engine.session import Session
 from samnb.events import Event, ProjectCreated
-from samnb.types import InputError, LogError, Media, MediaKind, Worker, WorkerKind
+from samnb.types import InputError, LogError, Media, MediaKind, Point, Worker, WorkerKind
 from tests.engine.concepts.world import Segmenter
 
 
@@ -26,6 +26,15 @@ def test_a_masklet_project_tells_of_sam_2_alone(verified):
     assert "1 object was targeted" in text and "`square@1`" in text
     assert "of 2 verdicts (2 by people), 1 said satisfactory, 1 unsatisfactory" in text
     assert "1 masklet with 6 masks is accepted" in text
+
+
+def test_what_is_not_verified_is_not_called_so(session, media, dog):
+    session.set_prompts(dog.id, 0, [Point(10, 10)])
+    session.propagate(media.id)
+    session.submit(dog.id)
+    text = session.card().methods
+    assert "No masklet has been verified by another worker." in text
+    assert "No masklet is accepted, 0 rejected and 1 open." in text
 
 
 def test_a_concept_project_tells_of_sam_3_alone(desk):
