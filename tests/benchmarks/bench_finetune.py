@@ -22,7 +22,7 @@ from samnb.engine.dataset import synthetic_clips
 from samnb.engine.evaluation import EvalSettings, evaluate
 from samnb.models.finetune import finetune
 from samnb.models.registry import load_model
-from samnb.models.trainable import FinetuneSettings
+from samnb.models.trainable import FinetuneSettings, LabelledClip
 
 TRAIN_SEED, HELD_OUT_SEED, BASE_SEED, REPLAY_SEED = 41, 42, 43, 44
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
 
-    def clips(count: int, seed: int, theme: str | None) -> list:
+    def clips(count: int, seed: int, theme: str | None) -> list[LabelledClip]:
         return synthetic_clips(
             count, seed=seed, n_frames=args.frames, difficulty=args.difficulty, theme=theme
         )

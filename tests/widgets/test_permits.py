@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from samnb.engine import phases
-from samnb.engine.state import ItemState
+from samnb.engine.state import FrameState, ItemState
 from samnb.types import Box, Item, Point, Step, Stroke
 from samnb.widgets import intents as wants
 from samnb.widgets.intents import View
@@ -69,6 +69,16 @@ def test_where_masks_are_made_from_scratch_a_click_on_what_is_too_much_is_no_beg
     first = replace(negative, item_id=None)
     view = replace(VIEW, item_id=None, new_phase=phase)
     assert (refuse(first, view, []) is None) is (phase == 3)
+
+
+def test_a_tracked_frame_that_was_cleared_begins_with_a_click_on_the_object():
+    cleared = item()
+    cleared.layers[0] = FrameState(1, "propagated", "m"), FrameState(2, "clear", None)
+    cleared.frames[0] = cleared.layers[0][-1]
+    negative = wants.SetPrompts("a", 0, (Point(1, 1, 0),))
+    assert "begin with a click on the object" in refuse(negative, VIEW, [cleared]).text
+    assert refuse(POINTS, VIEW, [cleared]) is None
+    assert refuse(negative, VIEW, [item()]) is None
 
 
 @pytest.mark.parametrize("tool", EDITS)
