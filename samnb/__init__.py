@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from samnb.comparison.run import compare as compare
     from samnb.engine import stats as stats
     from samnb.engine.session import Session as Session
     from samnb.models.registry import load_model as load_model
@@ -20,11 +21,12 @@ __version__: Final = "0.1.0"
 _HOMES: Final = {
     "Session": "samnb.engine.session",
     "Studio": "samnb.widgets.studio",
+    "compare": "samnb.comparison.run",
     "load_model": "samnb.models.registry",
     "stats": "samnb.engine",
 }
 
-__all__ = ["Session", "Studio", "__version__", "load_model", "stats"]
+__all__ = ["Session", "Studio", "__version__", "compare", "load_model", "stats"]
 
 
 def __getattr__(name: str) -> Any:
