@@ -201,7 +201,7 @@ def _verification(loop: MaskletFacts) -> Iterable[str]:
 
 _ORIGINS = {
     "mined": "mined from captions",
-    "hard_negative": "hard negatives",
+    "hard_negative": "made to be confused with another",
     "user": "given by users",
 }
 
@@ -215,12 +215,12 @@ def _concepts(facts: CardFacts, loop: ConceptFacts) -> Iterable[str]:
     for who, n, kept, dropped in loop.captions:
         yield (
             f"{count(n, 'caption').capitalize()} by {code(who)} gave {count(kept, 'phrase')}; "
-            f"{dropped:,} were dropped in cleaning."
+            f"{dropped:,} {_be(dropped)} dropped in cleaning."
         )
     for who, model, kept, dropped in loop.negatives:
         yield (
-            f"Of the hard negatives proposed by {code(who)}, {kept:,} fooled {code(model)} and "
-            f"were kept, {dropped:,} were dropped."
+            f"Of {count(kept + dropped, 'hard negative')} proposed by {code(who)}, {kept:,} fooled "
+            f"{code(model)}; only such are kept."
         )
     for source, n in loop.imported:
         yield f"{count(n, 'pair').capitalize()} {_be(n)} imported from {code(source)}."
@@ -242,7 +242,11 @@ def _concepts(facts: CardFacts, loop: ConceptFacts) -> Iterable[str]:
         f"{dict(loop.by_step).get('rejected', 0):,} rejected."
     )
     if loop.decided:
-        yield f"Of these, no person was asked about {part(loop.without_people, loop.decided)}."
+        yield (
+            f"Of these, no person was asked about {part(loop.without_people, loop.decided)}."
+            if loop.without_people
+            else "None of them was decided without a person."
+        )
     seconds = sum(w.task_s for w in facts.workers)
     if seconds:
         yield f"People, simulated ones included, spent {duration(seconds)} on pairs."
