@@ -18,6 +18,7 @@ def test_every_command_has_help(capsys):
     for words in (
         ["studio"],
         ["desk"],
+        ["dashboard"],
         ["import"],
         ["export"],
         ["eval"],
@@ -97,4 +98,37 @@ def test_a_desk_needs_a_project_that_is_there(capsys, tmp_path):
     assert cli.main(["desk"]) == 1
     assert "expected a project file, or --demo" in capsys.readouterr().err
     assert cli.main(["desk", str(tmp_path / "nope.samnb")]) == 1
+    assert "--demo makes one" in capsys.readouterr().err
+
+
+def test_a_dashboard_opens_for_a_worker(monkeypatch, project):
+    seen = {}
+
+    def stop(notebook, project, name, **settings):
+        seen.update(notebook=notebook, project=project, name=name, **settings)
+        raise LogError("enough seen")
+
+    monkeypatch.setattr(launch, "write_dashboard_notebook", stop)
+    command = ["dashboard", "review", "--project", str(project), "--worker", "bo b"]
+    assert cli.main(command) == 1
+    assert seen["notebook"].name == "p-review-bo-b.ipynb" and seen["project"] == project
+    assert (seen["name"], seen["worker"], seen["is_demo"]) == ("review", "bo b", False)
+
+
+def test_a_dashboard_page_can_be_dark(monkeypatch, project):
+    seen = {}
+
+    def stop(_notebook, **settings):
+        seen.update(settings)
+        raise LogError("enough seen")
+
+    monkeypatch.setattr(launch, "open_voila", stop)
+    assert cli.main(["dashboard", "statistics", "--project", str(project), "--dark"]) == 1
+    assert seen["theme"] == "dark"
+
+
+def test_a_dashboard_needs_a_project_that_is_there(capsys, tmp_path):
+    assert cli.main(["dashboard", "engine"]) == 1
+    assert "expected --project, or --demo" in capsys.readouterr().err
+    assert cli.main(["dashboard", "engine", "--project", str(tmp_path / "nope.samnb")]) == 1
     assert "--demo makes one" in capsys.readouterr().err

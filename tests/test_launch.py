@@ -3,7 +3,7 @@ from pathlib import Path
 import nbformat
 from nbformat import v4
 
-from samnb.launch import write_desk_notebook, write_notebook
+from samnb.launch import write_dashboard_notebook, write_desk_notebook, write_notebook
 
 
 def test_the_notebook_names_project_media_and_worker(tmp_path):
@@ -45,4 +45,15 @@ def test_every_reviewer_s_desk_has_a_notebook(tmp_path):
     (cell,) = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     assert "Session.open('p.samnb', worker='ana')" in cell.source
     assert "ConceptDesk(session, 'ev', note=NOTE)" in cell.source
+    compile(cell.source, "cell", "exec")
+
+
+def test_every_dashboard_has_a_notebook_for_its_worker(tmp_path):
+    path = write_dashboard_notebook(
+        tmp_path / "p-review-ana.ipynb", tmp_path / "p.samnb", "review",
+        worker="ana", model="colour", is_demo=True,
+    )  # fmt: skip
+    (cell,) = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    call = "open_dashboard('review', 'p.samnb', worker='ana', model='colour', is_demo=True)"
+    assert call in cell.source
     compile(cell.source, "cell", "exec")

@@ -31,7 +31,7 @@ from samnb.masks import rle as rle_ops
 from samnb.models.base import BoolMask, Image
 from samnb.models.concepts import Probabilities
 from samnb.synthetic.concepts import ConceptScene
-from samnb.types import EvAnswer, MvAnswer, Rle, Step
+from samnb.types import EvAnswer, MvAnswer, Point, Rle, Step
 from samnb.widgets.concept_demo import MODEL, spoiled
 
 NOTE: Final = (
@@ -53,6 +53,8 @@ SHARES: Final = (
     {ConceptTask.MV: 0.7, ConceptTask.EV: 0.7, ConceptTask.CORRECT: 0.0},
 )
 """How much of what waits the simulated people answer, in the first and in the second part."""
+HELD_OUT_SHARE: Final = 0.5
+"""Share of the pictures that are held out: the evidence for routing comes from them."""
 
 
 class SpoiledVerifier:
@@ -121,7 +123,7 @@ def make_demo(target: str | Path, *, start_s: float = 0.0, seed: int = 0) -> Non
 
 def _masklets(project: Path, media: Path, seed: int) -> None:
     """One clip in all three phases and one in the third, verified; another waits for a
-    verifier or came back; the last is untouched."""
+    verifier or came back; in the last an object is clicked and no more."""
     clips = [_discs(media / f"discs-{number}", seed + number) for number in range(4)]
     for videos, phases, strictness in (
         (clips[:1], (1, 2, 3), Strictness()),
@@ -138,11 +140,18 @@ def _masklets(project: Path, media: Path, seed: int) -> None:
         )
     with simulated_loop(project, seed, "demo") as (loop, _clock):
         session = loop.session
-        session.add_media(clips[3].path)
         waiting = [s for s in session.state.items.values() if s.step is Step.VERIFY]
         critic = session.as_worker(simulated("verifier"))
         item = waiting[0].item
         critic.judge(item.id, "unsatisfactory", SETBACK, max(waiting[0].frames))
+        start_s = session.clock()
+        media_id = session.add_media(clips[3].path).id
+    person = Session.open(
+        project, worker=simulated("annotator-3"), tracker="colour", clock=lambda: start_s
+    )
+    item_id = person.add_item(media_id, "upper disc").id
+    person.set_prompts(item_id, 0, [Point(50, 45)])
+    person.close()
 
 
 def _discs(folder: Path, seed: int) -> TrueVideo:
@@ -197,7 +206,7 @@ def _concepts(project: Path, media: Path, seed: int) -> None:
             for task, name in REVIEWERS.items()
         }
         for part, shares in zip(worlds, SHARES, strict=True):
-            add_world(loop, part)
+            add_world(loop, part, HELD_OUT_SHARE)
             _propose(loop, world, rng)
             for task, share in shares.items():
                 if task is not ConceptTask.CORRECT:

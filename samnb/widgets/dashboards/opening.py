@@ -9,7 +9,7 @@ from typing import Final
 
 from samnb.engine.session import Session
 from samnb.store.db import Log
-from samnb.types import InputError, LogError, SamnbError
+from samnb.types import InputError, LogError, SamnbError, Worker, WorkerKind
 from samnb.widgets.dashboards.page import Dashboard, Refusal
 
 DASHBOARDS: Final = ("annotate", "review", "statistics", "engine")
@@ -41,7 +41,7 @@ def open_dashboard(
         name: "annotate", "review", "statistics" or "engine".
         project: project file or database URL. None takes the one that the environment
             variable SAMNB_PROJECT names, else makes the demo's below the present folder.
-        worker: who works; the statistics page has no use for it.
+        worker: who works; statistics and engine have no use for it.
         model: name of the model for clicks and propagation; None for the project's own.
         is_demo: the project is the demo's, made when missing; the page says so.
 
@@ -85,15 +85,17 @@ def _open(name: str, target: str | Path, worker: str, model: str | None, note: s
         from samnb.widgets.dashboards.statistics import Statistics
 
         return Statistics(Log(target), where=where, note=note)
+    if name == "engine":
+        from samnb.widgets.dashboards.engine import WORKER, EngineRoom
+
+        machine = Worker(WORKER, WorkerKind.MODEL, "engine page")
+        session = Session.open(target, worker=machine, tracker=model)
+        return EngineRoom(session, where=where, note=note)
     session = Session.open(target, worker=worker, tracker=model)
     if name == "review":
         from samnb.widgets.dashboards.review import Review
 
         return Review(session, where=where, note=note)
-    if name == "annotate":
-        from samnb.widgets.dashboards.annotate import Annotate
+    from samnb.widgets.dashboards.annotate import Annotate
 
-        return Annotate(session, where=where, note=note)
-    from samnb.widgets.dashboards.engine import EngineRoom
-
-    return EngineRoom(session, where=where, note=note)
+    return Annotate(session, where=where, note=note)

@@ -96,7 +96,7 @@ def choices(log: Folded) -> dict[str, tuple[tuple[str, str], ...]]:
 
 def select(log: Folded, wanted: Selection) -> tuple[Event, ...]:
     """Return the part of a log that is wanted, as a log."""
-    if wanted.is_all:
+    if wanted.is_all or not log.events:
         return log.events
     kept_pairs = {p.id for p in log.pairs.pairs.values() if is_pair_wanted(p, wanted, log)}
     left_out = log.pairs.pairs.keys() - kept_pairs

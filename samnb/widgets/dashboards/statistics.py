@@ -242,10 +242,11 @@ class Statistics(Dashboard):
             dropdown = self.filters[field]
             options = [(ALL[field], ""), *found]
             if list(dropdown.options) != options:
-                chosen = dropdown.value  # new options would choose the first
-                with dropdown.hold_trait_notifications():
-                    dropdown.options = options
-                    dropdown.value = chosen if chosen in [v for _, v in options] else ""
+                chosen = dropdown.value
+                dropdown.unobserve(self._filtered, "value")  # new options choose the first
+                dropdown.options = options
+                dropdown.observe(self._filtered, "value")
+                dropdown.value = chosen if chosen in [v for _, v in options] else ""
 
     def _offer_checks(self, checks: Sequence[tuple[str, tuple[PastDecision, ...]]]) -> None:
         before, self._checks = self._checks, dict(checks)
