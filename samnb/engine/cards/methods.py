@@ -242,11 +242,10 @@ def _concepts(facts: CardFacts, loop: ConceptFacts) -> Iterable[str]:
         f"{dict(loop.by_step).get('rejected', 0):,} rejected."
     )
     if loop.decided:
-        yield (
-            f"Of these, no person was asked about {part(loop.without_people, loop.decided)}."
-            if loop.without_people
-            else "None of them was decided without a person."
-        )
+        if loop.without_people:
+            yield f"Of these, no person was asked about {part(loop.without_people, loop.decided)}."
+        elif not loop.imported:
+            yield "None of them was decided without a person."
     seconds = sum(w.task_s for w in facts.workers)
     if seconds:
         yield f"People, simulated ones included, spent {duration(seconds)} on pairs."
