@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from samnb.comparison.engines import COMPUTE_TAG
-from samnb.comparison.people import people_seconds
+from samnb.comparison.people import by_role, people_seconds
 from samnb.comparison.scores import (
     Quality,
     distinct_masks,
@@ -168,13 +168,6 @@ def account_of(
 _Seconds = Mapping[tuple[str, str], float]
 
 
-def _roles(seconds: _Seconds) -> dict[str, float]:
-    found: dict[str, float] = defaultdict(float)
-    for (_, role), value in seconds.items():
-        found[role] += value
-    return dict(found)
-
-
 def _by_media(media_of: Mapping[str, str], seconds: _Seconds) -> dict[str, tuple[float, int]]:
     """People's seconds and the items, by medium in the order in which items were added."""
     found = dict.fromkeys(media_of.values(), 0.0)
@@ -226,7 +219,7 @@ def _masklets(
         n_frames=n_frames,
         n_masks=sum(len(ids) for ids in shown.values()),
         n_distinct=distinct_masks(shown, masks_of, SAME_IOU),
-        roles=_roles(seconds),
+        roles=by_role(seconds),
         touches=touches,
         clicks=float(sum(c.clicks + c.strokes for c in costs.values())),
         n_ai_items=sum(not _is_touched(s, state) for s in done),
@@ -299,7 +292,7 @@ def _concepts(
         n_frames=len(shown),
         n_masks=sum(len(ids) for ids in shown.values()),
         n_distinct=distinct_masks(shown, masks_of, SAME_IOU),
-        roles=_roles(seconds),
+        roles=by_role(seconds),
         touches=len(answers),
         clicks=float(sum(clicks)) if any(clicks) else NAN,
         n_ai_items=sum(is_decided_by_models(p) for p in done),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from samnb.comparison.account import CONCEPTS, MASKLETS, Account
 from samnb.comparison.growth import LEVEL, Growth, fit_growth
-from samnb.comparison.metrics import METRICS, Prices, per_unit_s, priced
+from samnb.comparison.metrics import METRICS, Prices, per_unit_s, priced, ratio
 from samnb.comparison.published import PUBLISHED
 from samnb.engine.bounds import error_bound
 
@@ -206,7 +206,7 @@ _Accounts = Sequence[Account]
 
 def _primary(accounts: _Accounts, _growth: Growth) -> str:
     started = _percent([a.started_share for a in accounts])
-    models = _percent([_over(a.n_untouched, a.n_masks) for a in accounts])
+    models = _percent([ratio(a.n_untouched, a.n_masks) for a in accounts])
     return f"people start {started} of items; models make {models} of masks"
 
 
@@ -218,7 +218,7 @@ def _role(accounts: _Accounts, _growth: Growth) -> str:
 
 def _role_share(accounts: _Accounts, role: str) -> float:
     whole = sum(a.people_s for a in accounts)
-    return _over(sum(a.roles.get(role, 0.0) for a in accounts), whole)
+    return ratio(sum(a.roles.get(role, 0.0) for a in accounts), whole)
 
 
 def _bottleneck(accounts: _Accounts, _growth: Growth) -> str:
@@ -226,16 +226,16 @@ def _bottleneck(accounts: _Accounts, _growth: Growth) -> str:
     if not names:
         return NONE
     most = max(sorted(names), key=lambda r: _role_share(accounts, r))
-    each = [_over(a.roles.get(most, 0.0), a.n_items) for a in accounts]
+    each = [ratio(a.roles.get(most, 0.0), a.n_items) for a in accounts]
     return f"{most}: {spread(each)} s an item"
 
 
 def _type(accounts: _Accounts, _growth: Growth) -> str:
     if accounts[0].engine == MASKLETS:
-        frames = spread([_over(a.n_frames, a.n_kept) for a in accounts])
+        frames = spread([ratio(a.n_frames, a.n_kept) for a in accounts])
         return f"masklets of {frames} frames"
-    masks = spread([_over(a.n_masks, a.n_kept - a.n_negatives) for a in accounts])
-    negatives = _percent([_over(a.n_negatives, a.n_kept) for a in accounts])
+    masks = spread([ratio(a.n_masks, a.n_kept - a.n_negatives) for a in accounts])
+    negatives = _percent([ratio(a.n_negatives, a.n_kept) for a in accounts])
     return f"(image, phrase) pairs, {masks} masks a positive, {negatives} verified negatives"
 
 
@@ -258,7 +258,7 @@ def _control(accounts: _Accounts, _growth: Growth) -> str:
     text = f"{checked} checked by another than the maker"
     if accounts[0].engine == MASKLETS:
         return text
-    alone = _percent([_over(a.n_ai_items, a.n_items) for a in accounts])
+    alone = _percent([ratio(a.n_ai_items, a.n_items) for a in accounts])
     wrong, n = (sum(a.audits[i] for a in accounts) for i in (0, 1))
     text += f"; {alone} decided by AI alone"
     if n:
@@ -282,9 +282,9 @@ def _saved(accounts: _Accounts, _growth: Growth) -> str:
         gains = spread([a.speed_up for a in accounts])
         return NONE if gains == NONE else f"{gains}x a frame, last phase against phase 1"
     parts = [
-        (spread([_over(*a.s_negative) for a in accounts]), "on negatives"),
-        (spread([_over(*a.s_positive) for a in accounts]), "on positives"),
-        (spread([_over(*a.s_all) for a in accounts]), "on all pairs"),
+        (spread([ratio(*a.s_negative) for a in accounts]), "on negatives"),
+        (spread([ratio(*a.s_positive) for a in accounts]), "on positives"),
+        (spread([ratio(*a.s_all) for a in accounts]), "on all pairs"),
     ]
     known = [f"{text}x {where}" for text, where in parts if text != NONE]
     return ", ".join(known) or "no verifier had leave to decide"
@@ -294,10 +294,6 @@ def _cycles(accounts: _Accounts, _growth: Growth) -> str:
     names = sorted({n for a in accounts for n in a.n_cycles})
     parts = [f"{spread([float(a.n_cycles.get(n, 0)) for a in accounts])} of the {n}" for n in names]
     return ", ".join(parts) or "none"
-
-
-def _over(part: float, whole: float) -> float:
-    return part / whole if whole else NAN
 
 
 ROWS: Final[Mapping[str, Callable[[_Accounts, Growth], str]]] = {
