@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -8,9 +9,11 @@ from samnb import cli
 from samnb.engine.cards.card import card_of_file, make_card
 from samnb.engine.cards.page import gaps
 from samnb.engine.session import Session
-from samnb.events import Event, ProjectCreated
+from samnb.events import Event, ProjectCreated, decode
 from samnb.types import InputError, LogError, Media, MediaKind, Point, Worker, WorkerKind
 from tests.engine.concepts.world import Segmenter
+
+DATA = Path(__file__).parents[2] / "data"
 
 
 def head_of(page):
@@ -150,3 +153,16 @@ def test_the_shell_prints_or_writes(verified, tmp_path, capsys):
     assert cli.main(["card", "--project", project, "--out", str(tmp_path / "o")]) == 0
     assert capsys.readouterr().out == "" and (tmp_path / "o" / "README.md").is_file()
     assert cli.main(["card", "--project", project, "--out", str(tmp_path / "o")]) == 1
+
+
+def test_a_log_of_the_first_release_can_be_described():
+    lines = [json.loads(line) for line in (DATA / "log_v1.jsonl").read_text().splitlines()]
+    events = [
+        Event(r["seq"], r["at_s"], r["worker_id"],
+              decode(r["kind"], r["version"], json.dumps(r["body"])))
+        for r in lines
+    ]  # fmt: skip
+    card = make_card(events)
+    assert "2 objects were targeted" in card.methods and "1 masklet with 6 masks" in card.methods
+    assert card.facts.masklets.deleted == 1
+    assert card.facts.masklets.sources[0].disappearance_rate is None  # the masks are not here
