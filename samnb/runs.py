@@ -86,6 +86,11 @@ def _add_concept(tasks: Any) -> None:
     )  # fmt: skip
     p.add_argument("--mv-accuracy", type=float, help="of simulated people (default: the paper's)")
     p.add_argument("--ev-accuracy", type=float, help="of simulated people (default: the paper's)")
+    p.add_argument(
+        "--mv-error", type=float, help="share of a verifier's MV decisions that may differ from a "
+        "person's (default: as often as two people differ)",
+    )  # fmt: skip
+    p.add_argument("--ev-error", type=float, help="likewise for EV")
     p.add_argument("--audit", type=float, default=0.03, help="share audited (default: %(default)s)")
     p.add_argument("--seed", type=int, default=0, help="of pictures and chance")
     p.add_argument("--json", action="store_true", help="print one JSON object")
@@ -101,7 +106,10 @@ def _concept(args: argparse.Namespace) -> int:
 
     given = {"mv_accuracy": args.mv_accuracy, "ev_accuracy": args.ev_accuracy}
     skill = replace(Skill(), **{k: v for k, v in given.items() if v is not None})
-    targets = replace(Targets.as_people(skill), audit_rate=args.audit)
+    allowed = {"mv": args.mv_error, "ev": args.ev_error, "audit_rate": args.audit}
+    targets = replace(
+        Targets.as_people(skill), **{k: v for k, v in allowed.items() if v is not None}
+    )
     size_hw = read_size(args.size)
     segmenter = load_concept_segmenter(args.model)
     if args.video:

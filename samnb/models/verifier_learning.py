@@ -90,12 +90,19 @@ class Learner:
         settings: how to learn.
         seed: of everything random.
         tick: called with the loss after each pass; what it raises ends the training.
+        keeps_words: leave what words look like as it is, and learn judging alone.
     """
 
     def __init__(
-        self, settings: VerifierSettings, seed: int, tick: Callable[[float], None]
+        self,
+        settings: VerifierSettings,
+        seed: int,
+        tick: Callable[[float], None],
+        *,
+        keeps_words: bool = False,
     ) -> None:
         self.settings, self.seed, self._tick = settings, seed, tick
+        self._keeps_words = keeps_words
 
     def learn(
         self, table: Table, questions: Questions, start: VerifierNet | None = None
@@ -149,6 +156,7 @@ class Learner:
                 net.load_state_dict(start.state_dict())
             net.learn_words(table.words, min_count=self.settings.min_word_count)
             apart = {id(p) for p in net.ev_parameters()}
+            apart |= {id(p) for p in net.word_parameters()} if self._keeps_words else set()
             chosen = [p for p in net.parameters() if id(p) not in apart]
 
             def loss_of(rows: Tensor) -> Tensor:

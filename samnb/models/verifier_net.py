@@ -214,6 +214,11 @@ class VerifierNet(nn.Module):
             ]
         )  # fmt: skip
 
+    def word_parameters(self) -> list[nn.Parameter]:
+        """What tells whether a thing is what words say."""
+        parts = (self.straight, self.bent, self.words, self.bias)
+        return [p for part in parts for p in part.parameters()]
+
     def ev_parameters(self) -> list[nn.Parameter]:
         """What only exhaustivity verification trains."""
         return [*self.ev_head.parameters(), *self.ev_tone.parameters()]

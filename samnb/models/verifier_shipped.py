@@ -37,8 +37,7 @@ def shipped_weights() -> Path:
 
 def has_foundation(segmenter: ConceptSegmenter | None) -> bool:
     """Whether the verifier that ships can ask this segmenter: the default one or a version."""
-    is_default = segmenter is not None and segmenter.name.partition("@")[0] == DEFAULT
-    return is_default and (Path(__file__).parent / "weights/verifier.safetensors").is_file()
+    return segmenter is not None and segmenter.name.partition("@")[0] == DEFAULT
 
 
 def load_foundation(segmenter: ConceptSegmenter, path: Path | None = None) -> SmallVerifier:

@@ -164,7 +164,8 @@ def prepare_verification(
     skill = skill or Skill()
     tell = on_progress or (lambda _done, _total, _what: None)
     with simulated_loop(target, seed) as (loop, clock):
-        add_world(loop, world, CHECKED_SHARE)
+        # A verifier that learns nothing here has seen none of the pictures: all are evidence.
+        add_world(loop, world, CHECKED_SHARE if verifier is None else 1.0)
         tell(0, 4, "warm-up: proposals")
         loop.propose(segmenter)
         tell(1, 4, "warm-up: people answer")

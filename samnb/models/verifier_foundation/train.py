@@ -39,11 +39,15 @@ from samnb.models.verifier_tables import (
 )
 from samnb.models.verifier_training import describe_examples
 from samnb.synthetic.concepts import ConceptScene
+from samnb.types import InputError
 
 log = logging.getLogger(__name__)
 
 FIRST_PICTURE: Final = 200_000
 """Pictures from here on are the foundation's, far from those that segmenters learn from."""
+MOST_PICTURES: Final = 400
+"""Words are learned from the pictures after so many, so that none is judged by a network that
+has learned its words from it."""
 ACCEPT: Final = 0
 """Column of Accept in both tasks."""
 
@@ -61,10 +65,17 @@ class FoundationSettings:
     """
 
     words_pictures: int = 1000
-    pictures: int = 400
-    words_steps: int = 3000
-    epochs: int = 10
+    pictures: int = 200
+    words_steps: int = 1500
+    epochs: int = 8
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 < self.pictures <= MOST_PICTURES or self.words_pictures < 1:
+            raise InputError(
+                f"pictures: expected 2 to {MOST_PICTURES}, and words_pictures from 1, got "
+                f"{self.pictures} and {self.words_pictures}"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,9 +131,14 @@ def teach(
         begin_with_shares(net.mv_head, lessons.table.answers)
         begin_with_shares(net.ev_head, lessons.questions.answers)
     usual = VerifierSettings(
-        epochs=settings.epochs, ev_epochs=settings.epochs, batch=256, lr=2e-3, folds=2
+        epochs=settings.epochs, ev_epochs=settings.epochs, batch=128, lr=2e-3, folds=2
     )
-    learner = Learner(usual, settings.seed, lambda loss: log.info("judging: loss %.4f", loss))
+    learner = Learner(
+        usual,
+        settings.seed,
+        lambda loss: log.info("judging: loss %.4f", loss),
+        keeps_words=True,
+    )
     learned = learner.learn(lessons.table, lessons.questions, net)
     heats = calibrate(learned, lessons)
     info = VerifierInfo(
@@ -170,7 +186,7 @@ def true_looks(settings: FoundationSettings) -> tuple[Tensor, Tensor]:
     looks: list[npt.NDArray[np.float32]] = []
     things: list[int] = []
     for number in range(settings.words_pictures):
-        scene = _scene(settings, settings.pictures + number)
+        scene = _scene(settings, MOST_PICTURES + number)
         rng = np.random.default_rng([settings.seed, scene.seed, 8])
         for thing in scene.things:
             clean = np.asarray(scene.labels == thing.number)
@@ -200,16 +216,14 @@ def teach_words(
     net.a_mean.copy_(looks.mean(dim=0))
     net.a_scale.copy_(looks.std(dim=0).clamp_min(1e-2))
     net.known[rows] = True
-    apart = {id(p) for p in [*net.ev_parameters(), *net.mv_head.parameters()]}
-    parameters = [p for p in net.parameters() if id(p) not in apart]
-    optimiser = torch.optim.AdamW(parameters, lr=3e-3, weight_decay=0.02)
+    optimiser = torch.optim.AdamW(net.word_parameters(), lr=3e-3, weight_decay=0.02)
     losses: list[float] = []
     net.train()
     for step in range(settings.words_steps):
         for group in optimiser.param_groups:
             group["lr"] = 3e-3 * cosine(step / settings.words_steps)
         at = torch.randint(len(looks), (128,))
-        seen = looks[at] + 0.1 * net.a_scale * torch.randn(len(at), looks.shape[1])
+        seen = looks[at] + 0.2 * net.a_scale * torch.randn(len(at), looks.shape[1])
         log_p = phrase_log_probability(net.word_logits(seen, rows), incidence)
         loss = phrase_loss(log_p, named[things[at]], nearly[:, things[at]])
         optimiser.zero_grad()
