@@ -199,6 +199,8 @@ class ConceptProposed:
         threshold: what score times presence had to exceed.
         n_left_out: candidates dropped as doubles of better ones.
         left_out: why candidates were dropped, as ``(reason, how many)``, doubles included.
+        asked: the wider phrase that the model was asked for in place of the pair's own;
+            empty when it was asked for that.
     """
 
     item_id: str
@@ -209,6 +211,7 @@ class ConceptProposed:
     threshold: float = 0.5
     n_left_out: int = 0
     left_out: tuple[tuple[str, int], ...] = ()
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,7 +177,8 @@ def _filmed(
             camera.xy, camera.zoom, camera.roll, camera.light)))  # fmt: skip
     crowd = min(1.0, 2.0 / np.sqrt(len(cast)))
     corner = camera.xy[0] - np.array([width, height]) / 2
-    things, starts = [], []
+    things: list[Thing] = []
+    starts: list[npt.NDArray[np.float64]] = []
     for number, combination in enumerate(cast, first_number):
         half = min(height, width / 1.3) * crowd * rng.uniform(0.13, 0.19) * (1 - 0.4 * difficulty)
         tries = rng.uniform([0.14, 0.16], [0.86, 0.84], (16, 2)) * [width, height] + corner

@@ -93,8 +93,11 @@ def write_sam3(folder: Path, *, seed: int = 3) -> Path:
     return path
 
 
-def write_sam3_video(folder: Path, *, seed: int = 3) -> Path:
-    """Save a tiny ``Sam3VideoModel`` and its processor, the form of ``facebook/sam3``."""
+def write_sam3_video(folder: Path, *, seed: int = 3, presence: float = 0.0) -> Path:
+    """Save a tiny ``Sam3VideoModel`` and its processor, the form of ``facebook/sam3``.
+
+    ``presence`` is added to the logit of the concept being there at all.
+    """
     from transformers import (
         Sam2VideoVideoProcessor,
         Sam3ImageProcessor,
@@ -131,6 +134,8 @@ def write_sam3_video(folder: Path, *, seed: int = 3) -> Path:
     )  # fmt: skip
     model = _seeded(lambda: Sam3VideoModel(config), seed)
     _liven_sam3(model.detector_model, seed)
+    with torch.no_grad():
+        model.detector_model.detr_decoder.presence_head.layer3.bias += presence
     side = {"height": SIZE, "width": SIZE}
     path = folder / "tiny-sam3-video"
     model.save_pretrained(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +13,14 @@ import numpy as np
 from samnb.engine.concepts.acts import Drawn, stored
 from samnb.engine.concepts.state import ConceptState, PairState
 from samnb.events import Body
-from samnb.events.concepts import ConceptMask, ConceptProposed, ConceptStep, PairDropped
+from samnb.events.concepts import (
+    ConceptMask,
+    ConceptProposed,
+    ConceptStep,
+    PairDropped,
+    PairOrigin,
+)
+from samnb.language.ontology import Ontology, wider_phrases
 from samnb.language.video import drop_whole_scene
 from samnb.models.base import BoolMask, Image
 from samnb.models.concepts import ConceptPrediction, ConceptSegmenter, ConceptVerifier
@@ -26,6 +33,8 @@ if TYPE_CHECKING:
 
 THRESHOLD: Final = 0.5
 """What score times presence has to exceed (SAM 3 paper, section on metrics)."""
+N_WIDER: Final = 4
+"""Wider phrases that are tried at most."""
 SAME_IOU: Final = 0.7
 """Candidates of one phrase that overlap more than this are the same instance; the paper
 removes doubles by IoU and gives no value."""
@@ -38,16 +47,19 @@ WHOLE: Final = "whole scene"
 
 @dataclass(frozen=True, slots=True)
 class Aids:
-    """Verifiers that help a segmenter on pictures before anybody is asked (SAM 3 paper,
-    section on AI verifiers); on videos they are asked afterwards, like people.
+    """What helps a segmenter on pictures before anybody is asked. On videos verifiers are
+    asked afterwards, like people (SAM 3 paper, section on AI verifiers).
 
     Attributes:
         ev: says whether anything is there; None leaves that to the segmenter.
         mv: strikes out masks; None leaves them.
+        ontology: knows wider phrases, asked where a phrase of a caption finds nothing; None
+            leaves it at that.
     """
 
     ev: ConceptVerifier | None = None
     mv: ConceptVerifier | None = None
+    ontology: Ontology | None = None
 
     def applied(
         self, answer: ConceptPrediction, image: Image, phrase: str, threshold: float
@@ -146,11 +158,13 @@ def _one_medium(
         found = [_in_video(hands, model, media_id, p.phrase, threshold) for p in pairs]
     else:
         image = hands.image(media_id)
-        answers = model.segment(image, [p.phrase for p in pairs])
-        found = [
-            _in_picture(answer, aids.applied(answer, image, p.phrase, threshold), threshold)
-            for p, answer in zip(pairs, answers, strict=True)
-        ]
+        found = _in_picture(model, image, [p.phrase for p in pairs], threshold, aids)
+        if aids.ontology is not None:
+            found = [
+                one if one.kept or p.origin is not PairOrigin.MINED
+                else _wider(model, image, p.phrase, threshold, aids, aids.ontology) or one
+                for p, one in zip(pairs, found, strict=True)
+            ]  # fmt: skip
     bodies: list[Body] = []
     rles: list[Rle] = []
     for pair, one in zip(pairs, found, strict=True):
@@ -164,7 +178,7 @@ def _one_medium(
         bodies.append(
             ConceptProposed(
                 pair.id, proposal_id, tuple(masks), one.presence, model.name, threshold, doubles,
-                one.left_out,
+                one.left_out, one.asked,
             )
         )  # fmt: skip
         if one.trivial:
@@ -196,12 +210,14 @@ class _Found:
     Attributes:
         left_out: candidates that were dropped, by reason.
         trivial: why the phrase as a whole is dropped; else empty.
+        asked: the wider phrase that the model was asked for; empty for the phrase itself.
     """
 
     kept: list[_Candidate]
     presence: float
     left_out: tuple[tuple[str, int], ...] = ()
     trivial: str = ""
+    asked: str = ""
 
 
 def _found(
@@ -222,13 +238,40 @@ def _found(
     return _Found(best, presence, left_out, trivial)
 
 
-def _in_picture(answer: ConceptPrediction, aided: ConceptPrediction, threshold: float) -> _Found:
-    every, likely = (
-        [_Candidate({0: i.mask}, float(i.score)) for i in rows if i.mask.any()]
-        for rows in (aided.instances, aided.kept(threshold))
-    )
-    n_struck = len(answer.instances) - len(aided.instances)
-    return _found(every, likely, float(aided.presence), n_struck=n_struck)
+def _in_picture(
+    model: ConceptSegmenter, image: Image, phrases: Sequence[str], threshold: float, aids: Aids
+) -> list[_Found]:
+    found = []
+    for phrase, answer in zip(phrases, model.segment(image, phrases), strict=True):
+        aided = aids.applied(answer, image, phrase, threshold)
+        every, likely = (
+            [_Candidate({0: i.mask}, float(i.score)) for i in rows if i.mask.any()]
+            for rows in (aided.instances, aided.kept(threshold))
+        )
+        n_struck = len(answer.instances) - len(aided.instances)
+        found.append(_found(every, likely, float(aided.presence), n_struck=n_struck))
+    return found
+
+
+def _wider(
+    model: ConceptSegmenter,
+    image: Image,
+    phrase: str,
+    threshold: float,
+    aids: Aids,
+    ontology: Ontology,
+) -> _Found | None:
+    """What the nearest wider phrase that finds something finds; None when none does. The
+    masks keep the narrow label, which MV then judges (SAM 3 paper, appendix on the proposal
+    of noun phrases)."""
+    wider = wider_phrases(phrase, ontology)[:N_WIDER]
+    if not wider:
+        return None
+    # Aids would judge by the wider phrase what is to wear the narrow one: they are not asked.
+    for name, one in zip(wider, _in_picture(model, image, wider, threshold, Aids()), strict=True):
+        if one.kept:
+            return replace(one, asked=name)
+    return None
 
 
 def _in_video(

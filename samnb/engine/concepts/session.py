@@ -43,6 +43,7 @@ from samnb.events.concepts import (
     PairReleased,
     RoutingSwitched,
 )
+from samnb.language.ontology import Ontology
 from samnb.models.concepts import ConceptSegmenter, ConceptVerifier
 from samnb.types import EvAnswer, MvAnswer
 
@@ -162,6 +163,7 @@ class ConceptSession(ConceptCore):
         threshold: float = proposing.THRESHOLD,
         ev: ConceptVerifier | None = None,
         mv: ConceptVerifier | None = None,
+        ontology: Ontology | None = None,
         on_progress: Progress | None = None,
         cancel: threading.Event | None = None,
     ) -> Proposed:
@@ -177,10 +179,13 @@ class ConceptSession(ConceptCore):
             threshold: what score times presence has to exceed.
             ev: on pictures, takes the place of the segmenter's presence score.
             mv: on pictures, strikes out masks that it would reject.
+            ontology: on pictures, knows wider phrases ("canoe", "boat" for "red canoe"),
+                which are asked where a phrase of a caption finds nothing; the masks keep the
+                narrow phrase, and MV judges by it.
             on_progress: called with (pairs done, pairs in all).
             cancel: set it from another thread to stop after the present medium.
         """
-        aids = proposing.Aids(ev, mv)
+        aids = proposing.Aids(ev, mv, ontology)
         return proposing.propose(self, segmenter, pair_ids, threshold, aids, on_progress, cancel)
 
     def propose_masks(
