@@ -36,8 +36,8 @@ def add_compare_command(tasks: Any) -> None:
     p.add_argument("--positives", type=int, help="phrases per such frame that name something "
                    "(default: 2, of real clips all)")  # fmt: skip
     p.add_argument("--negatives", type=int, help="phrases that name nothing (default: 6, or all)")
-    p.add_argument("--warmup", type=int, default=16, help="further made-up pictures from which "
-                   "AI verifiers learn beforehand (default: %(default)s)")  # fmt: skip
+    p.add_argument("--warmup", type=int, default=16, help="further made-up pictures on which "
+                   "AI verifiers earn their leave beforehand (default: %(default)s)")  # fmt: skip
     p.add_argument("--difficulty", type=float, default=0.4, help="0 to 1 (default: %(default)s)")
     p.add_argument("--size", default="160x208", help="HEIGHTxWIDTH (default: %(default)s)")
     p.add_argument("--tracker", default="mobile", help="of masklets (default: %(default)s)")

@@ -18,7 +18,7 @@ from samnb.engine.concepts.retrain import VERIFIER as VERIFIER_LEARNER
 from samnb.engine.concepts.retrain import retrain_verifier
 from samnb.engine.concepts.reviewers import Skill
 from samnb.engine.concepts.session import ConceptSession
-from samnb.engine.concepts.trainers import VerifierTrainer
+from samnb.engine.concepts.trainers import VerifierTrainer, first_verifier
 from samnb.engine.concepts.warmup import (
     CHECKED_SHARE,
     People,
@@ -219,7 +219,7 @@ def run_concepts(
     skill, targets = _demands(terms)
     with simulated_loop(target, terms.seed) as (loop, clock):
         people = People(loop, clock, world, skill, terms.seed)
-        verifier = _newest(loop, segmenter)
+        verifier = _newest(loop, segmenter, trainer)
         if verifier is None and prepared is not None:
             verifier = prepared.verifier
             for switch in prepared.switches:
@@ -250,8 +250,11 @@ def prepare(
     trainer: VerifierTrainer | None = None,
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> Verification:
-    """Train a verifier on other pictures of the same kind, in a project of its own, and find
-    out what it may decide: the concept engine's one-time cost.
+    """Have people answer everything about other pictures of the same kind, in a project of its
+    own, and find out by that what a verifier may decide: the concept engine's one-time cost.
+
+    The verifier that ships is checked as it is. Where it cannot ask the segmenter, one learns
+    from some of the pictures and is checked on the others.
 
     A warm-up that is finished is read from its log.
 
@@ -260,18 +263,23 @@ def prepare(
         world: pictures that the comparison does not use.
         segmenter: proposes the masks.
         terms: how people work; the budget does not bind here.
-        trainer: trains the verifier; None takes the small one.
+        trainer: trains a verifier, instead of taking the one that ships.
         on_progress: called before each step.
     """
     skill, targets = _demands(terms)
+    shipped = None if trainer is not None else first_verifier(segmenter)
     with simulated_loop(target, terms.seed) as (loop, _):
-        verifier, switches = _newest(loop, segmenter), tuple(loop.state.routing.values())
-    if verifier is not None and switches:
-        return Verification(verifier, switches)
+        verifier = shipped or _newest(loop, segmenter, trainer)
+        switches = loop.state.routing.values()
+            shipped or _newest(loop, segmenter, trainer),
+            loop.state.routing.values(),
+        )
+    if verifier is not None and switches and {s.verifier for s in switches} == {verifier.name}:
+        return Verification(verifier, tuple(switches))
     began = time.perf_counter()
     made = prepare_verification(
         target, world, segmenter, skill=skill, targets=targets, trainer=trainer,
-        seed=terms.seed, on_progress=on_progress,
+        verifier=shipped, seed=terms.seed, on_progress=on_progress,
     )  # fmt: skip
     with simulated_loop(target, terms.seed) as (loop, _):
         first = next(iter(loop.session.state.media.values()))
@@ -343,10 +351,13 @@ def _learn(
     return verifier
 
 
-def _newest(loop: ConceptSession, segmenter: ConceptSegmenter) -> ConceptVerifier | None:
-    """The verifier that an interrupted run had come to; None where there was none."""
+def _newest(
+    loop: ConceptSession, segmenter: ConceptSegmenter, trainer: VerifierTrainer | None
+) -> ConceptVerifier | None:
+    """The verifier that an interrupted run had come to; None where there was none, or where
+    a trainer made it whose files nobody here can read."""
     file = promoted_file(loop.session.log.read(), VERIFIER_LEARNER)
-    if not file:
+    if not file or trainer is not None:
         return None
     from samnb.models.verifier_aids import segmenter_aids
     from samnb.models.verifier_small import load_verifier

@@ -47,8 +47,8 @@ class Media:
         negatives: phrases per such frame that name nothing; None is 6, or all.
         size_hw: of made-up frames.
         difficulty: of made-up clips, 0 to 1.
-        warmup: further made-up pictures from which the AI verifiers learn beforehand; 0, and
-            real clips always: they learn within the budget.
+        warmup: further made-up pictures on which the AI verifiers earn their leave
+            beforehand; with 0, and on real clips always, they do so within the budget.
     """
 
     truth: str | Path | None = None
@@ -316,9 +316,9 @@ def _notes(minutes: float, n: int, media: Media, runs: Sequence[Run]) -> dict[st
     if once:
         each = sum(a.people_s for a in once) / len(once) / 60
         notes["one-time cost"] = (
-            f"{each:.0f} people's minutes per run beforehand, in which the AI verifiers learned "
-            "and earned their leave on other pictures; in no other figure, as the training of "
-            "the tracker is in none"
+            f"{each:.0f} people's minutes per run beforehand, in which the AI verifiers "
+            "earned their leave on other pictures; in no other figure, as the training of the "
+            "models that ship is in none"
         )
     limits = (
         "the engines make different things: masks of objects through time without words, and "
