@@ -271,9 +271,6 @@ def prepare(
     with simulated_loop(target, terms.seed) as (loop, _):
         verifier = shipped or _newest(loop, segmenter, trainer)
         switches = loop.state.routing.values()
-            shipped or _newest(loop, segmenter, trainer),
-            loop.state.routing.values(),
-        )
     if verifier is not None and switches and {s.verifier for s in switches} == {verifier.name}:
         return Verification(verifier, tuple(switches))
     began = time.perf_counter()
