@@ -83,7 +83,7 @@ def _studio_box(page: object) -> dict[str, float]:
         "() => Math.ceil(Math.max(...[...document.querySelectorAll('.samnb-studio *')]"
         ".map(e => e.getBoundingClientRect()).filter(r => r.height).map(r => r.bottom)))"
     )
-    return {"x": 0, "y": 0, "width": 1280, "height": float(height) + 12}
+    return {"x": 0, "y": 20, "width": 1280, "height": float(height) - 8}
 
 
 def main() -> None:
