@@ -58,6 +58,16 @@ def test_a_good_verifier_earns_its_place_in_the_warm_up_and_saves_work(worlds, t
     assert models.scores["cgf1"] >= people.scores["cgf1"]
 
 
+def test_a_verifier_that_learns_nothing_is_checked_on_every_picture(worlds, tmp_path):
+    few = worlds[1]
+    ready = prepare_verification(
+        tmp_path / "warm.samnb", few, WorldSegmenter(few), verifier=WorldVerifier(few)
+    )
+    checked = {s.task: dict(s.details)["n_checked"] for s in ready.switches}
+    n_pairs = sum(len(p.positives) + len(p.negatives) for p in few.pictures)
+    assert int(checked[ConceptTask.EV]) == n_pairs
+
+
 def test_the_loop_goes_round_and_every_step_is_in_the_log(worlds, tmp_path):
     every = whole(worlds)
     first, better = WorldSegmenter(every, fooled=1), WorldSegmenter(every, fooled=10**9)
