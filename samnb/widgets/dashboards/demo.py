@@ -147,7 +147,11 @@ def _masklets(project: Path, media: Path, seed: int) -> None:
         start_s = session.clock()
         media_id = session.add_media(clips[3].path).id
     person = Session.open(
-        project, worker=simulated("annotator-3"), tracker="colour", clock=lambda: start_s
+        project,
+        worker=simulated("annotator-3"),
+        tracker="colour",
+        clock=lambda: start_s,
+        ids=lambda: f"demo-{seed}",
     )
     item_id = person.add_item(media_id, "upper disc").id
     person.set_prompts(item_id, 0, [Point(50, 45)])

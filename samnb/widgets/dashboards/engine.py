@@ -6,12 +6,14 @@ import html
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import ipywidgets
 
 from samnb.engine.session import Session
+from samnb.types import SamnbError
 from samnb.widgets.buttons import show_if
 from samnb.widgets.dashboards.concept_stages import CONCEPT_STAGES
 from samnb.widgets.dashboards.page import Dashboard, empty, group, growth_text
@@ -155,7 +157,7 @@ class EngineRoom(Dashboard):
             self.rounds[loop] = _button(
                 "Run what waits",
                 "Start every stage of this loop that has something to do, retraining left out",
-                lambda loop=loop: self._round(loop),  # type: ignore[misc]
+                partial(self._round, loop),
             ).add_class(f"samnb-round-{loop}")
             bar = ipywidgets.Box([ipywidgets.HTML(f"<h3>{title}</h3>"), self.rounds[loop]])
             rows = [self.rows[s.key].widget for s in STAGES if s.loop == loop]
@@ -175,7 +177,7 @@ class EngineRoom(Dashboard):
     def _round(self, loop: str) -> None:
         def start() -> None:
             stages = [s for s in STAGES if s.loop == loop and s.is_in_loop and s.run is not None]
-            self.jobs.start([s.key for s in stages if s.left(self.session).n])
+            self.jobs.start([s.key for s in stages if _left(s, self.session).n])
 
         self.do(start)
 
@@ -223,7 +225,7 @@ class EngineRoom(Dashboard):
                 label="pairs at each step",
             ),
         }
-        left = {stage.key: stage.left(session) for stage in STAGES}
+        left = {stage.key: _left(stage, session) for stage in STAGES}
         saved = session.saved
         found = _Look(left, steps, growth_text(saved.seq, saved.at_s), len(state.media))
         self.do(lambda: self._show(found))
@@ -241,14 +243,14 @@ class EngineRoom(Dashboard):
         jobs = self.jobs.jobs
         for key, job in jobs.items():
             self.rows[key].show_job(job)
-        key = self.jobs.current
+        current = self.jobs.current
         names = {stage.key: stage.name for stage in STAGES}
-        status = jobs[key].status if key is not None else Status.IDLE
+        status = jobs[current].status if current is not None else Status.IDLE
         n_waiting = sum(job.status is Status.WAITING for job in jobs.values())
         after_it = f", {n_waiting} more to come" if n_waiting else ""
         self.now.value = (
-            "Nothing is running" if key is None
-            else f"<b>{html.escape(names[key])}</b> · {status.value}{after_it}"
+            "Nothing is running" if current is None
+            else f"<b>{html.escape(names[current])}</b> · {status.value}{after_it}"
         )  # fmt: skip
         self.pause.disabled = status is not Status.RUNNING
         self.go_on.disabled = status is not Status.PAUSED
@@ -301,6 +303,14 @@ class _Row:
         words = f"{job.status.value}: {job.text}" if job.text else job.status.value
         show_if(self.text, is_active or job.status in ENDED)
         self.text.value = f'<div role="{role}" class="samnb-{kind}">{html.escape(words)}</div>'
+
+
+def _left(stage: Stage, session: Session) -> Left:
+    """What is left for a stage; one medium that cannot be read must not blank the page."""
+    try:
+        return stage.left(session)
+    except SamnbError as error:
+        return Left(0, str(error))
 
 
 def _button(words: str, tooltip: str, act: Callable[[], object]) -> ipywidgets.Button:

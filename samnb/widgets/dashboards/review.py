@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -96,7 +97,6 @@ class Review(Dashboard):
         super().__init__("Review", str(where), note=note, runners=runners, later=later)
         self.session, self._runners, self._max_height = session, runners, max_height
         self.task: str | None = None
-        self._is_fresh = True
         self._studio: Studio | None = None
         self._desk: ConceptDesk | None = None
         self.worker = ipywidgets.Text(
@@ -142,8 +142,7 @@ class Review(Dashboard):
         self.session = self.session.as_worker(Worker(name))
         for desk in (self._studio, self._desk):
             if desk is not None:
-                controller = desk.controller
-                controller.do(lambda c=controller: c.set_worker(name))
+                desk.controller.do(partial(desk.controller.set_worker, name))
         self.tell(Banner(f"You are {name} now", "done"))
         self.work.post_latest("look", self.look)
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from typing import Final
 
 from samnb.widgets.dashboards.page import error_text
@@ -133,7 +134,7 @@ class Jobs:
                 if stage.run is None or self._jobs[key].status in ACTIVE:
                     continue
                 self._jobs[key] = Job(Status.WAITING)
-            self._runner.post(lambda stage=stage: self._run(stage))  # type: ignore[misc]
+            self._runner.post(partial(self._run, stage))
         self._changed()
 
     def pause(self) -> None:

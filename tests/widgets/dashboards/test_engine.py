@@ -66,3 +66,15 @@ def test_an_empty_project_takes_media_and_refuses_bad_paths(engine, frames_dir):
     page._add_media()
     assert not is_shown(page.no_media) and not is_shown(page.banner.widget)
     assert page.rows["auto"].left.value == "<b>1</b> media without any"
+
+
+def test_a_medium_that_cannot_be_read_is_told_at_its_stage(engine, open_project, media, frames_dir):
+    click(open_project("ana"), media.id)
+    for path in frames_dir.iterdir():
+        path.unlink()
+    page = engine()
+    assert (
+        "frames" in page.rows["propagate"].left.value
+        and "<b>0</b>" in page.rows["propagate"].left.value
+    )
+    assert page.rows["track"].left.value == "<b>1</b> objects with annotators"
