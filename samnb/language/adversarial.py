@@ -143,12 +143,3 @@ def judge(
             f"overlap {value:.2f} is below {min_overlap:.2f}: it may be there, elsewhere",
         )
     return checked
-
-
-def adversarial_rules() -> dict[str, str]:
-    """Return the choices behind the check, for printing under a table."""
-    return {
-        "overlap": "smallest, over predictions, of the best IoU with a mask of the positive",
-        "kept": f"overlap >= {OVERLAP:g}",
-        "fires": f"score x presence > {FIRES:g}",
-    }

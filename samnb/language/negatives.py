@@ -21,7 +21,7 @@ from samnb.models.concepts import PhraseProposer
 from samnb.types import InputError
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,19 +151,3 @@ def _is_narrower(phrase: str, positive: str, ontology: Ontology | None) -> bool:
     """
     asked = signature(positive, ontology)
     return any(signature(w, ontology) == asked for w in wider_phrases(phrase, ontology))
-
-
-def negative_table(candidates: Iterable[NegativeCandidate]) -> pd.DataFrame:
-    """Return one row per candidate for a notebook.
-
-    Columns: phrase, positive, proposer, relation, model, presence, n_predicted, overlap,
-    is_kept, discarded_by, reason.
-    """
-    import pandas as pd
-
-    columns = [
-        "phrase", "positive", "proposer", "relation", "model", "presence", "n_predicted",
-        "overlap", "is_kept", "discarded_by", "reason",
-    ]  # fmt: skip
-    rows = [tuple(getattr(c, column) for column in columns) for c in candidates]
-    return pd.DataFrame(rows, columns=columns)

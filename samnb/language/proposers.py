@@ -13,7 +13,6 @@ from typing import Final, Literal, TypeAlias
 
 from samnb.language.inflect import head_index, singular_phrase, words_of
 from samnb.language.lexicon import (
-    AMBIGUOUS_COLOURS,
     ARTICLES,
     COLOURS,
     MATERIALS,
@@ -185,9 +184,3 @@ def _in_turn(groups: Iterable[Iterable[str]]) -> Iterator[str]:
 def _without_article(phrase: str) -> tuple[str, ...]:
     words = words_of(phrase)
     return words[1:] if len(words) > 1 and words[0] in ARTICLES else words
-
-
-def is_attribute(word: str) -> bool:
-    """Whether a word is one of the attributes that a swap knows."""
-    word = SPELLINGS.get(word, word)
-    return word in AMBIGUOUS_COLOURS or any(word in family for family in FAMILIES)

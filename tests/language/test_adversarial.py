@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from samnb.language.adversarial import (
-    adversarial_rules,
     check_adversarial,
     covered_share,
     judge,
@@ -156,7 +155,3 @@ def test_a_colour_blind_model_is_fooled_by_colours_and_only_what_is_absent_stays
         n_kept += len(hard)
         assert not [c.phrase for c in hard if scene.truth(c.phrase)]
     assert n_kept > 20
-
-
-def test_the_choices_are_told():
-    assert adversarial_rules()["kept"] == "overlap >= 0.5"

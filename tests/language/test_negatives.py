@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from samnb.language.negatives import NegativeCandidate, negative_table, propose_negatives
+from samnb.language.negatives import propose_negatives
 from samnb.language.ontologyfile import default_ontology
 from samnb.language.proposers import AttributeSwap, NounSwap, OntologyProposer
 from samnb.synthetic.concepts import make_concept_scene
@@ -100,11 +100,3 @@ def test_in_the_concept_world_most_candidates_are_absent_and_many_are_found():
         n_absent += sum(not scene.truth(p) for p in kept)
     assert n_all > 100
     assert n_absent / n_all > 0.95
-
-
-def test_the_table_shows_every_candidate():
-    kept = NegativeCandidate("dog", "cat", "ontology", "uncle")
-    table = negative_table([kept, kept.discarded("known", "already decided")])
-    assert list(table.is_kept) == [True, False]
-    assert list(table.reason) == ["", "already decided"]
-    assert list(negative_table([]).columns) == list(table.columns)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samnb.language.ontologyfile import default_ontology, parse_ontology
-from samnb.language.proposers import AttributeSwap, NounSwap, OntologyProposer, is_attribute
+from samnb.language.proposers import AttributeSwap, NounSwap, OntologyProposer
 from samnb.models.concepts import PhraseProposer
 from samnb.synthetic.things import COLOUR_NAMES, NOUNS, TEXTURES, parse_phrase
 from samnb.types import InputError
@@ -108,10 +108,3 @@ def test_nouns_seen_with_the_attribute_come_first_and_kin_are_left_out():
 def test_words_of_a_noun_stay_together():
     swap = NounSwap(["red wine glass", "red traffic light"], TREE)
     assert swap.propose("red wine glass") == ("red traffic light",)
-
-
-@pytest.mark.parametrize(
-    ("word", "answer"), [("red", True), ("grey", True), ("striped", True), ("cup", False)]
-)
-def test_attributes(word, answer):
-    assert is_attribute(word) is answer

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -28,7 +28,7 @@ from samnb.language.negatives import NegativeCandidate, propose_negatives
 from samnb.language.ontology import Ontology
 from samnb.language.ontologyfile import default_ontology
 from samnb.language.proposers import AttributeSwap, NounSwap, OntologyProposer
-from samnb.language.records import PhraseRecord, Stage
+from samnb.language.records import PhraseRecord, Stage, kept_phrases
 from samnb.language.stages import default_stages, video_stages
 from samnb.language.video import collect_phrases
 from samnb.models.concepts import Captioner, ConceptSegmenter, PhraseProposer
@@ -107,6 +107,8 @@ def mine(
     chunker: Chunker | None = None,
     ontology: Ontology | None = None,
     policy: BalancePolicy | None = None,
+    restricted: Mapping[str, str] | Iterable[str] = (),
+    stages: Sequence[Stage] = (),
     held_out_share: float = HELD_OUT_SHARE,
     caption_every: int = 1,
     min_frames: int = 1,
@@ -126,6 +128,11 @@ def mine(
         chunker: takes noun phrases from a caption; None loads spaCy's.
         ontology: recognises synonyms; None takes the one that ships.
         policy: when a phrase is left out; None takes the usual one.
+        restricted: phrases that are never asked for, with the reason for each where it is a
+            mapping; those found not maskable join them.
+        stages: of your own, after the usual ones, such as
+            :func:`samnb.language.stages.within` or a
+            :func:`samnb.language.records.policy_stage`.
         held_out_share: share of media whose pairs are held out.
         caption_every: of a video, annotated frames from one caption to the next.
         min_frames: a phrase that fewer captioned frames of a video name is left out.
@@ -142,6 +149,7 @@ def mine(
         )
     chunker = chunker or load_chunker()
     tree = ontology or default_ontology()
+    never = dict(restricted) if isinstance(restricted, Mapping) else dict.fromkeys(restricted, "")
     loop.refresh()
     events = loop.session.log.read()
     past = {e.body.media_id for e in events if isinstance(e.body, PhrasesMined)}
@@ -154,11 +162,11 @@ def mine(
             break
         state = loop.refresh()
         is_video = media_id in state.videos
-        refused = {p.phrase: p.reason for p in state.pairs.values() if is_refused(p)}
+        refused = {p.phrase: p.reason for p in state.pairs.values() if is_refused(p)} | never
         choose = video_stages if is_video else default_stages
-        stages = choose(tree, restricted=refused, standings=standings(state), policy=policy)
+        usual = choose(tree, restricted=refused, standings=standings(state), policy=policy)
         frames = loop.session.annotation_frames(media_id)[::caption_every] if is_video else (0,)
-        said = _read_captions(loop, captioner, media_id, frames, chunker, stages)
+        said = _read_captions(loop, captioner, media_id, frames, chunker, (*usual, *stages))
         bodies, kept = _joined(said, tree, min_frames if is_video else 1)
         source = bodies[0].captioner if bodies else ""
         n_pairs += _add(loop, bodies, media_id, kept, PairOrigin.MINED, "", source, held_out_share)
@@ -189,7 +197,7 @@ def _read_captions(
         if caption not in known:
             known[caption] = mine_phrases(caption, chunker, stages, origin=name)
         records = known[caption]
-        kept = tuple(dict.fromkeys(r.text for r in records if r.is_kept))
+        kept = kept_phrases(records)
         dropped = tuple((r.raw, r.reason or r.dropped_by) for r in records if not r.is_kept)
         found.append(PhrasesMined(media_id, name, caption, kept, dropped, frame_idx))
     return found

@@ -5,6 +5,7 @@ from samnb.engine.concepts.acts import Drawn
 from samnb.events.concepts import NegativesChecked, PairOrigin, PhrasesMined
 from samnb.language.captions import GivenCaptions
 from samnb.language.chunks import Chunk
+from samnb.language.records import policy_stage
 from tests.engine.concepts.world import Segmenter, square
 
 
@@ -86,3 +87,13 @@ def test_phrases_that_were_refused_are_not_asked_again(desk):
     mining.mine(door, CAPTION, chunker=by_comma)
     (body,) = bodies(desk, PhrasesMined)
     assert "red cup" not in body.kept
+
+
+def test_a_user_s_own_list_and_stages_are_heeded(desk):
+    short = policy_stage("short", lambda phrase: "too short" if len(phrase) < 4 else "")
+    caption = GivenCaptions({"a.png": "two red cups, a bottle, a cat"}, "alt text")
+    mining.mine(desk(), caption, chunker=by_comma, restricted={"bottle": "seen too often"},
+                stages=[short])  # fmt: skip
+    (body,) = bodies(desk, PhrasesMined)
+    assert body.kept == ("red cup",)
+    assert dict(body.dropped) == {"a cat.": "too short", "a bottle": "seen too often"}
