@@ -4,13 +4,23 @@ const QUIET = "data-lm-suppress-shortcuts";
 
 function render({ model, el }) {
   el.style.display = "none";
-  let root = null;
+  let root = null, isOurs = false; // whether the focus was last seen on this page's widgets
   const mark = (e) => e.target.setAttribute(QUIET, "true");
-  const waiting = requestAnimationFrame(() => { // the page is whole by then
+  const follow = (e) => { isOurs = Boolean(root?.contains(e.target)); };
+  // A desk that goes takes the focus with it: the picture of the next one gets it, and the keys.
+  const desks = new MutationObserver(() => {
+    if (!isOurs || document.activeElement !== document.body) return;
+    root.querySelector(".samnb-stage .samnb-surface")?.focus({ preventScroll: true });
+  });
+  let waiting = 0;
+  const settle = () => {
+    if (!el.isConnected) { waiting = requestAnimationFrame(settle); return; } // not in the page yet
     root = el.closest(".samnb-dashboard");
     root?.setAttribute(QUIET, "true");
     root?.addEventListener("focusin", mark, true);
-  });
+    if (root) desks.observe(root, { childList: true, subtree: true });
+  };
+  settle();
   const take = (message, buffers) => {
     if (message.kind !== "save") return;
     const url = URL.createObjectURL(new Blob(buffers, { type: message.type }));
@@ -21,8 +31,11 @@ function render({ model, el }) {
     setTimeout(() => URL.revokeObjectURL(url), 60000);
   };
   model.on("msg:custom", take);
+  for (const name of ["focusin", "pointerdown"]) document.addEventListener(name, follow, true);
   return () => {
     cancelAnimationFrame(waiting);
+    desks.disconnect();
+    for (const name of ["focusin", "pointerdown"]) document.removeEventListener(name, follow, true);
     root?.removeEventListener("focusin", mark, true);
     model.off("msg:custom", take);
   };
