@@ -40,12 +40,19 @@ def level_of(delta: float, look: int = 1, n_outcomes: int = 2) -> float:
 
 
 def thresholds_to_try(
-    confidences: npt.ArrayLike, rate: float, target: float, level: float, n_steps: int = N_STEPS
+    confidences: npt.ArrayLike,
+    rate: float,
+    target: float,
+    level: float,
+    n_steps: int = N_STEPS,
+    people_error: float = 0.0,
 ) -> Floats:
     """Thresholds from the strictest on, fixed by the pool's confidences alone.
 
     The strictest is where enough checked decisions are expected to pass the test with one
-    error among them; a stricter one would stop the sequence for want of data.
+    error among them; a stricter one would stop the sequence for want of data. Where people err
+    themselves, one error is too little to expect: there it is where the test is passed at
+    their error and a third of what is left between it and the target.
 
     Args:
         confidences: (N,) of all decisions with one outcome.
@@ -53,6 +60,8 @@ def thresholds_to_try(
         target: error to be bounded.
         level: of the test.
         n_steps: at most so many.
+        people_error: share of people's answers that are wrong; a verifier that never errs
+            differs from them so often.
 
     Returns:
         (M,) float64, strictly falling.
@@ -61,7 +70,8 @@ def thresholds_to_try(
     if not len(values) or rate <= 0:
         return np.zeros(0)
     n = n_needed(target, level)
-    while stats.binom.cdf(1, n, target) > level:
+    likely = (2 * people_error + target) / 3 if 0 < people_error < target else 0.0
+    while stats.binom.cdf(max(1, np.ceil(n * likely)), n, target) > level:
         n += 1
     # A tenth more: the checked slice may have fewer above it than expected.
     first = min(len(values), int(np.ceil(1.1 * n / rate)))

@@ -281,6 +281,7 @@ def choose_policy(
     look: int = 1,
     outcomes: Sequence[Outcome] = ROUTED,
     n_steps: int = N_STEPS,
+    people_error: float = 0.0,
 ) -> RoutingPolicy:
     """Set thresholds so that at most ``target`` of what stands is wrong.
 
@@ -299,6 +300,9 @@ def choose_policy(
             ``delta`` over all: setting them anew as often as one likes keeps the promise.
         outcomes: what may stand.
         n_steps: thresholds tried for each outcome.
+        people_error: share of people's answers that are wrong themselves, as far as that is
+            known beforehand; see :func:`samnb.engine.bounds.thresholds_to_try`. It has a part
+            in where the tests begin, none in what they promise.
 
     Raises:
         InputError: target, delta or audit rate outside of (0, 1), or look below 1.
@@ -319,6 +323,7 @@ def choose_policy(
             target,
             level,
             n_steps,
+            people_error,
         )
         for outcome in outcomes
     )
@@ -341,12 +346,13 @@ def _safe_threshold(
     target: float,
     level: float,
     n_steps: int,
+    people_error: float,
 ) -> Threshold:
     """Go down until the bound exceeds the target; the last threshold before that is safe."""
     confidences = np.array([c.confidence for c in checked], np.float64)
     wrong = np.array([c.is_wrong for c in checked], np.bool_)
     safe = Threshold(outcome, NEVER, len(checked), int(wrong.sum()))
-    for value in thresholds_to_try(pool, rate, target, level, n_steps).tolist():
+    for value in thresholds_to_try(pool, rate, target, level, n_steps, people_error).tolist():
         above = confidences >= value
         n, n_wrong = int(above.sum()), int(wrong[above].sum())
         bound = error_bound(n_wrong, n, level)

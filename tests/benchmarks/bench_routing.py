@@ -6,12 +6,25 @@ python -m tests.benchmarks.bench_routing [RUNS]
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 
 from samnb.engine.drift import watch
-from samnb.engine.routing import Check, Outcome, choose_policy
+from samnb.engine.routing import Check, Checked, Outcome, choose_policy
 from tests.engine.routing_world import draw_decisions, held_error, split_pool
+
+PEOPLE_ERROR = 0.182
+AS_PEOPLE = 2 * PEOPLE_ERROR * (1 - PEOPLE_ERROR)
+"""How often two people who are wrong so often differ in EV (SAM 3 paper, table 23)."""
+
+
+def _answered(decision: Checked, rng: np.random.Generator) -> Checked:
+    """The decision with the answer of a person who may be wrong."""
+    if rng.random() >= PEOPLE_ERROR:
+        return decision
+    is_accept = decision.truth is Outcome.ACCEPT
+    return replace(decision, truth=Outcome.REJECT if is_accept else Outcome.ACCEPT)
 
 
 def _say(line: str) -> None:
@@ -37,6 +50,20 @@ def run(runs: int) -> None:
             kind = "calibrated" if is_calibrated else "far too sure"
             _say(f"{kind:>13} {n_checked:7d} {target:6.2f} {kept:5d}/{runs:<5d} "
                   f"{np.mean(share):7.1%}")  # fmt: skip
+    kept, share = 0, []
+    for seed in range(runs):
+        rng = np.random.default_rng([seed, 78])
+        good = [d for d in draw_decisions(rng, 8000) if d.confidence > 0.8]
+        decisions = [_answered(d, rng) for d in good]
+        pool, checked = split_pool(decisions, 400, rng)
+        policy = choose_policy(
+            checked, pool, check=Check.EV, verifier="v", target=AS_PEOPLE, delta=0.05,
+            people_error=PEOPLE_ERROR,
+        )  # fmt: skip
+        kept += held_error(policy, decisions) <= AS_PEOPLE
+        stands = [d.confidence >= policy.threshold(d.outcome) for d in decisions]
+        share.append(np.mean(stands))
+    _say(f"{'people err':>13} {400:7d} {AS_PEOPLE:6.2f} {kept:5d}/{runs:<5d} {np.mean(share):7.1%}")
     alarms, delays = 0, []
     for seed in range(runs):
         rng = np.random.default_rng([seed, 77])

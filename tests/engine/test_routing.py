@@ -186,3 +186,29 @@ def test_knobs_out_of_range_are_refused(change, message):
     with pytest.raises(InputError, match=message):
         choose_policy([Checked(Outcome.ACCEPT, 0.9, Outcome.ACCEPT)], {}, check=Check.MV,
                       verifier="v", **change)  # fmt: skip
+
+
+def test_where_people_err_the_tests_begin_where_they_can_be_passed_and_still_hold():
+    target, people_error = 0.298, 0.182
+    kept, is_on = [], {0.0: [], people_error: []}
+    for seed in range(20):
+        rng = np.random.default_rng([seed, 5])
+        right = [d for d in draw_decisions(rng, 3000) if d.confidence > 0.8]
+        decisions = [
+            replace(d, truth=_opposite(d.truth)) if rng.random() < people_error else d
+            for d in right
+        ]
+        pool, checked = split_pool(decisions, 400, rng)
+        for known, found in is_on.items():
+            policy = choose_policy(
+                checked, pool, check=Check.EV, verifier="v", target=target, delta=0.1,
+                people_error=known,
+            )  # fmt: skip
+            found.append(policy.is_on)
+        kept.append(held_error(policy, decisions) <= target)
+    assert np.mean(kept) >= 0.9
+    assert np.mean(is_on[people_error]) > np.mean(is_on[0.0]) + 0.2
+
+
+def _opposite(truth):
+    return Outcome.REJECT if truth is Outcome.ACCEPT else Outcome.ACCEPT

@@ -159,6 +159,7 @@ def choose_routing(
     delta: float,
     audit_rate: float,
     seed: int,
+    people_error: float = 0.0,
 ) -> RoutingPolicy:
     """See ``ConceptSession.choose_routing``."""
     state = loop.refresh()
@@ -183,6 +184,7 @@ def choose_routing(
         audit_rate=audit_rate,
         seed=seed,
         look=look,
+        people_error=people_error,
     )
     mode = RoutingMode.ON if policy.is_on else RoutingMode.ADVICE
     loop.switch_routing(switch_of(policy, mode, policy.reason, look))

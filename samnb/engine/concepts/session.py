@@ -101,6 +101,7 @@ class ConceptSession(ConceptCore):
         delta: float = routing.DELTA,
         audit_rate: float = routing.AUDIT_RATE,
         seed: int = 0,
+        people_error: float = 0.0,
     ) -> RoutingPolicy:
         """Set thresholds from what people checked, and switch routing on where the bound
         allows it; see :mod:`samnb.engine.routing`.
@@ -112,12 +113,14 @@ class ConceptSession(ConceptCore):
             delta: chance that the bound does not hold.
             audit_rate: share of decisions that people go on checking.
             seed: of the audit's choice.
+            people_error: share of people's answers that are wrong themselves, as far as
+                known beforehand; thresholds then begin where that leaves them a chance.
 
         Raises:
             FlowError: the verifier has answered nothing yet.
         """
         return policy.choose_routing(
-            self, ConceptTask(task), verifier, target, delta, audit_rate, seed
+            self, ConceptTask(task), verifier, target, delta, audit_rate, seed, people_error
         )
 
     def guard_routing(self, task: ConceptTask | str) -> DriftReport | None:

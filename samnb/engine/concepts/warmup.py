@@ -54,18 +54,27 @@ class Targets:
         ev: the same for EV.
         delta: chance that a bound does not hold.
         audit_rate: share of decisions that people go on checking.
+        mv_people: share of people's MV answers that are wrong, as far as known.
+        ev_people: likewise for EV.
     """
 
     mv: float
     ev: float
     delta: float = 0.1
     audit_rate: float = 0.03
+    mv_people: float = 0.0
+    ev_people: float = 0.0
 
     @classmethod
     def as_people(cls, skill: Skill) -> Targets:
         """As good as people of this skill."""
         # Who never errs would leave nothing that a model may do.
-        return cls(max(parity(skill.mv_accuracy), 0.05), max(parity(skill.ev_accuracy), 0.05))
+        return cls(
+            max(parity(skill.mv_accuracy), 0.05),
+            max(parity(skill.ev_accuracy), 0.05),
+            mv_people=1 - skill.mv_accuracy,
+            ev_people=1 - skill.ev_accuracy,
+        )
 
 
 class People:
@@ -117,7 +126,10 @@ def switch_on(loop: ConceptSession, verifier: ConceptVerifier, targets: Targets,
     as far as that allows."""
     held_out = [p.id for p in loop.refresh().pairs.values() if p.is_held_out]
     loop.verify(verifier, pair_ids=held_out, is_past=True)
-    for task, target in ((ConceptTask.MV, targets.mv), (ConceptTask.EV, targets.ev)):
+    for task, target, people_error in (
+        (ConceptTask.MV, targets.mv, targets.mv_people),
+        (ConceptTask.EV, targets.ev, targets.ev_people),
+    ):
         if not past_decisions(loop.state, task, verifier.name):
             continue  # nothing was there to verify, so nothing speaks for it yet
         loop.choose_routing(
@@ -127,6 +139,7 @@ def switch_on(loop: ConceptSession, verifier: ConceptVerifier, targets: Targets,
             delta=targets.delta,
             audit_rate=targets.audit_rate,
             seed=seed,
+            people_error=people_error,
         )
 
 
