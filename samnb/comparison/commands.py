@@ -38,6 +38,8 @@ def add_compare_command(tasks: Any) -> None:
     p.add_argument("--negatives", type=int, help="phrases that name nothing (default: 6, or all)")
     p.add_argument("--warmup", type=int, default=16, help="further made-up pictures on which "
                    "AI verifiers earn their leave beforehand (default: %(default)s)")  # fmt: skip
+    p.add_argument("--leave-above", type=float, help="confidence from which AI verifiers decide "
+                   "without having earned it, in place of the warm-up")  # fmt: skip
     p.add_argument("--difficulty", type=float, default=0.4, help="0 to 1 (default: %(default)s)")
     p.add_argument("--size", default="160x208", help="HEIGHTxWIDTH (default: %(default)s)")
     p.add_argument("--tracker", default="mobile", help="of masklets (default: %(default)s)")
@@ -64,8 +66,8 @@ def _compare(args: argparse.Namespace) -> int:
         )  # fmt: skip
         result = compare(
             args.project, minutes=args.minutes, seeds=_seeds(args.seeds), media=media,
-            tracker=args.tracker, segmenter=args.segmenter, terms=Terms(phase=args.phase),
-            on_progress=_show,
+            tracker=args.tracker, segmenter=args.segmenter,
+            terms=Terms(phase=args.phase, leave_above=args.leave_above), on_progress=_show,
         )  # fmt: skip
     if args.figure:
         result.figure().savefig(args.figure, dpi=120)

@@ -18,16 +18,14 @@ from samnb.engine.concepts.retrain import VERIFIER as VERIFIER_LEARNER
 from samnb.engine.concepts.retrain import retrain_verifier
 from samnb.engine.concepts.reviewers import Skill
 from samnb.engine.concepts.session import ConceptSession
-from samnb.engine.concepts.trainers import VerifierTrainer, first_verifier
+from samnb.engine.concepts.trainers import VerifierTrainer
 from samnb.engine.concepts.warmup import (
     CHECKED_SHARE,
     People,
     Targets,
     decide,
-    prepare_verification,
     switch_on,
 )
-from samnb.engine.concepts.world import ConceptWorld
 from samnb.engine.experiment import VERIFIER, simulated_project
 from samnb.engine.lineage import promoted_file
 from samnb.engine.retrain import models_folder
@@ -65,6 +63,8 @@ class Terms:
         skill: of the concept engine's reviewers; their times are those of ``pace``.
         audit_rate: share of AI decisions that people check all the same.
         delta: chance that a bound on the AI's error does not hold.
+        leave_above: confidence from which a verifier may decide without having earned it, to
+            see what that does to the data; None lets it earn its leave.
         cycle: pictures after which AI verifiers are trained and checked, as long as none may
             decide; people answer everything before, and half of these pictures are held out.
         seed: of all chance.
@@ -78,6 +78,7 @@ class Terms:
     skill: Skill = field(default_factory=Skill)
     audit_rate: float = 0.1
     delta: float = 0.1
+    leave_above: float | None = None
     cycle: int = 6
     seed: int = 0
 
@@ -211,15 +212,16 @@ def run_concepts(
         world: the clips.
         segmenter: proposes the masks.
         terms: the budget and how people work.
-        prepared: a verifier with leave to decide from the start, see :func:`prepare`.
+        prepared: a verifier with leave to decide from the start, see
+            :mod:`samnb.comparison.preparing`.
         trainer: trains the verifier; None takes the small one.
         on_progress: called before each clip.
         cancel: set it from another thread to stop after the present clip.
     """
-    skill, targets = _demands(terms)
+    skill, targets = demands(terms)
     with simulated_loop(target, terms.seed) as (loop, clock):
         people = People(loop, clock, world, skill, terms.seed)
-        verifier = _newest(loop, segmenter, trainer)
+        verifier = newest(loop, segmenter, trainer)
         if verifier is None and prepared is not None:
             verifier = prepared.verifier
             for switch in prepared.switches:
@@ -241,51 +243,8 @@ def run_concepts(
                 at += 1
 
 
-def prepare(
-    target: str | Path,
-    world: ConceptWorld,
-    segmenter: ConceptSegmenter,
-    terms: Terms,
-    *,
-    trainer: VerifierTrainer | None = None,
-    on_progress: Callable[[int, int, str], None] | None = None,
-) -> Verification:
-    """Have people answer everything about other pictures of the same kind, in a project of its
-    own, and find out by that what a verifier may decide: the concept engine's one-time cost.
-
-    The verifier that ships is checked as it is. Where it cannot ask the segmenter, one learns
-    from some of the pictures and is checked on the others.
-
-    A warm-up that is finished is read from its log.
-
-    Args:
-        target: the warm-up's project file.
-        world: pictures that the comparison does not use.
-        segmenter: proposes the masks.
-        terms: how people work; the budget does not bind here.
-        trainer: trains a verifier, instead of taking the one that ships.
-        on_progress: called before each step.
-    """
-    skill, targets = _demands(terms)
-    shipped = None if trainer is not None else first_verifier(segmenter)
-    with simulated_loop(target, terms.seed) as (loop, _):
-        verifier = shipped or _newest(loop, segmenter, trainer)
-        switches = loop.state.routing.values()
-    if verifier is not None and switches and {s.verifier for s in switches} == {verifier.name}:
-        return Verification(verifier, tuple(switches))
-    began = time.perf_counter()
-    made = prepare_verification(
-        target, world, segmenter, skill=skill, targets=targets, trainer=trainer,
-        verifier=shipped, seed=terms.seed, on_progress=on_progress,
-    )  # fmt: skip
-    with simulated_loop(target, terms.seed) as (loop, _):
-        first = next(iter(loop.session.state.media.values()))
-        spent = f"{time.perf_counter() - began:.3f}"
-        loop.session.add_known_media(first, {COMPUTE_TAG: spent})
-    return made
-
-
-def _demands(terms: Terms) -> tuple[Skill, Targets]:
+def demands(terms: Terms) -> tuple[Skill, Targets]:
+    """What reviewers are able to do, and what is asked of a verifier."""
     skill = replace(terms.skill, times=terms.pace.concept)
     targets = Targets.as_people(skill)
     return skill, replace(targets, delta=terms.delta, audit_rate=terms.audit_rate)
@@ -348,7 +307,7 @@ def _learn(
     return verifier
 
 
-def _newest(
+def newest(
     loop: ConceptSession, segmenter: ConceptSegmenter, trainer: VerifierTrainer | None
 ) -> ConceptVerifier | None:
     """The verifier that an interrupted run had come to; None where there was none, or where
@@ -392,4 +351,4 @@ def _timed(session: Session, media: Media) -> Iterator[None]:
         session.add_known_media(media, {COMPUTE_TAG: f"{spent:.3f}"})
 
 
-__all__ = ["COMPUTE_TAG", "Progress", "Terms", "prepare", "run_concepts", "run_masklets"]
+__all__ = ["COMPUTE_TAG", "Progress", "Terms", "demands", "newest", "run_concepts", "run_masklets"]

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from samnb.comparison import pace
 from samnb.comparison.account import CONCEPTS, MASKLETS, SAME_IOU, Account, account_of
-from samnb.comparison.engines import Terms, prepare, run_concepts, run_masklets
+from samnb.comparison.engines import Terms, run_concepts, run_masklets
 from samnb.comparison.growth import LEVEL
 from samnb.comparison.metrics import Prices
+from samnb.comparison.preparing import give_leave, prepare
 from samnb.comparison.table import Comparison, Run
 from samnb.comparison.world import CommonWorld, make_common_world, read_common_world
 from samnb.engine.concepts.trainers import VerifierTrainer
@@ -192,12 +193,16 @@ class _Job:
     def run(self) -> Run:
         world = self.world or self.media.world(self.path("media", ""), self.terms.seed)
         tracker, segmenter = self.models
-        is_prepared = self.world is None and self.media.truth is None and self.media.warmup > 0
+        is_given = self.terms.leave_above is not None
+        is_made_up = self.world is None and self.media.truth is None
+        is_prepared = is_made_up and self.media.warmup > 0 and not is_given
         run_masklets(
             self.path(MASKLETS), world, tracker, self.terms,
             on_progress=self.tell(MASKLETS), cancel=self.cancel,
         )  # fmt: skip
         prepared = self._prepare(segmenter) if is_prepared and not self.is_cancelled else None
+        if is_given:
+            prepared = give_leave(None, self.terms, segmenter)
         if not self.is_cancelled:
             run_concepts(
                 self.path(CONCEPTS), world, segmenter, self.terms, prepared=prepared,

@@ -315,7 +315,10 @@ def read_common_world(
     asked = _asked(root, phrases)
     videos = {v.name: v for v in read_truth(root, list(asked))}
     clips = []
-    for name, table in asked.items():
+    names = list(asked)
+    # In an order of chance: what comes late must not be what is hard.
+    for at in seeded(seed, "order").permutation(len(names)).tolist():
+        name, table = names[at], asked[names[at]]
         video = videos[name]
         if not video.path.is_dir():
             raise InputError(f"{name}: expected a folder of frames, got {video.path}")

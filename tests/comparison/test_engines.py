@@ -2,12 +2,15 @@ import threading
 
 import pytest
 
-from samnb.comparison.engines import Terms, prepare, run_concepts, run_masklets
+from samnb.comparison.account import account_of
+from samnb.comparison.engines import Terms, run_concepts, run_masklets
+from samnb.comparison.preparing import GIVEN, give_leave, prepare
 from samnb.engine.concepts.trainers import NewVersion
 from samnb.engine.concepts.world import make_world
 from samnb.events.concepts import ConceptTask, RoutingMode
 from samnb.store.db import Log
-from tests.comparison.flat import FlatSegmenter, with_leave
+from samnb.types import InputError
+from tests.comparison.flat import FlatSegmenter, FlatVerifier, with_leave
 from tests.engine.concepts.fakes import WorldSegmenter, WorldVerifier
 from tests.engine.scene import ColourTracker
 
@@ -61,3 +64,24 @@ def test_a_cancelled_run_goes_on_to_the_same_masklets(flat, tmp_path):
     run_masklets(tmp_path / "a.samnb", flat, tracker, terms)
     run_masklets(tmp_path / "b.samnb", flat, tracker, terms)
     assert masks(tmp_path / "a.samnb") == masks(tmp_path / "b.samnb")
+
+
+def test_leave_that_is_given_decides_and_says_that_it_was_not_earned(flat, tmp_path):
+    path, terms = tmp_path / "c.samnb", Terms(minutes=1e6, leave_above=0.9)
+    segmenter = FlatSegmenter(flat)
+    given = give_leave(FlatVerifier(flat), terms, segmenter)
+    run_concepts(path, flat, segmenter, terms, prepared=given)
+    log = Log(path)
+    account = account_of(log)
+    log.close()
+    assert account.n_ai_items > 0
+    assert {e.body.reason for e in events(path) if e.kind == "routing_switched"} >= {GIVEN}
+
+
+@pytest.mark.parametrize("above", [None, 1.5])
+def test_leave_needs_a_confidence_and_a_verifier(flat, above):
+    terms, segmenter = Terms(leave_above=above), FlatSegmenter(flat)
+    with pytest.raises(InputError, match="leave_above"):
+        give_leave(FlatVerifier(flat), terms, segmenter)
+    with pytest.raises(InputError, match="expected one that can ask"):
+        give_leave(None, Terms(leave_above=0.5), segmenter)
