@@ -40,6 +40,10 @@ class Flags:
         return not has_group if self.is_apart is None else self.is_apart
 
 
+_UNWRITTEN: Final = 2**62
+"""Sequence number of a mark that is on its way into the log: after everything there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """An instance was said to be a group, or not to be one.
@@ -189,14 +193,21 @@ class Correcting:
         """Say that a mask covers several instances, or that it does not."""
         row = self.row(row_id)
         item_id = self.touch(row_id)
-        mark = Mark(item_id, row is None or not row.is_group)
+        mark = Mark(item_id, row is None or not row.is_group, _UNWRITTEN)
+        self._marks.append(mark)  # at once: an undo may come before it is in the log
+        self._unmarked.clear()
 
         def act() -> None:
             self._mark(mark.item_id, mark.is_group)
-            self._marks.append(replace(mark, seq=self.loop.session.state.seq))
-            self._unmarked.clear()
+            seq = self.loop.session.state.seq
+            self._edits.on_page(lambda: self._written(mark, seq))
 
         self._edits.run(act)
+
+    def _written(self, mark: Mark, seq: int) -> None:
+        for marks in (self._marks, self._unmarked):
+            if mark in marks:
+                marks[marks.index(mark)] = replace(mark, seq=seq)
 
     def _mark(self, item_id: str, is_group: bool) -> None:
         self.loop.session.rename_item(item_id, GROUP if is_group else "")
