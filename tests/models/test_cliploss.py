@@ -62,15 +62,22 @@ def test_a_clip_without_a_decoded_frame_has_nothing_to_teach(backend, features, 
     assert float(loss) == 0.0 and not loss.requires_grad
 
 
-def test_an_absent_object_is_judged_by_its_presence_alone(backend, features, truth):
+def test_an_absent_object_is_judged_by_its_presence_and_by_what_lights_up(backend, features, truth):
     truth[1:] = False
     clip = play(backend, features, truth, seed=0, corrections=0)
     with torch.no_grad():
         loss = clip.loss()
     from_mask = not clip._mask
-    expected = torch.stack(clip._presence).mean()
-    assert len(clip._presence) == (2 if from_mask else 3)
+    assert len(clip._presence) == (2 if from_mask else 3) and len(clip._surplus) == 2
+    expected = torch.stack(clip._presence).mean() + torch.stack(clip._surplus).mean()
     assert from_mask == bool(torch.isclose(loss, expected))
+
+
+def test_what_is_in_sight_has_no_surplus_to_lose(backend, features, truth):
+    clip = play(backend, features, truth, corrections=0)
+    with torch.no_grad():
+        clip.loss()
+    assert not clip._surplus
 
 
 def test_no_hook_stays_behind(backend, features, truth, monkeypatch):
