@@ -146,7 +146,8 @@ def compare(
         runs.append(job.run())
         if cancel is not None and cancel.is_set():
             break
-    return Comparison(tuple(runs), _notes(minutes, len(runs), media, runs), prices)
+    above = terms.leave_above if terms is not None else None
+    return Comparison(tuple(runs), _notes(minutes, media, runs, above), prices)
 
 
 def _place(path: Path) -> tuple[Path, str]:
@@ -307,14 +308,16 @@ _LIMITS_OF_LOGS: Final = {
 }
 
 
-def _notes(minutes: float, n: int, media: Media, runs: Sequence[Run]) -> dict[str, str]:
+def _notes(
+    minutes: float, media: Media, runs: Sequence[Run], leave_above: float | None
+) -> dict[str, str]:
     what = (
         f"made-up clips of {media.frames} frames"
         if media.truth is None
         else f"clips of {Path(media.truth).name}"
     )
     notes = {
-        "runs": f"{n}, {minutes:g} simulated people's minutes for each engine, {what}; the "
+        "runs": f"{len(runs)}, {minutes:g} simulated people's minutes for each engine, {what}; the "
         "medium begun last is finished",
     }
     once = [r.once for r in runs if r.once is not None]
@@ -322,8 +325,12 @@ def _notes(minutes: float, n: int, media: Media, runs: Sequence[Run]) -> dict[st
         each = sum(a.people_s for a in once) / len(once) / 60
         notes["one-time cost"] = (
             f"{each:.0f} people's minutes per run beforehand, in which the AI verifiers "
-            "earned their leave on other pictures; in no other figure, as the training of the "
-            "models that ship is in none"
+            "were checked on other pictures; in no other figure, as the training of the models "
+            "that ship is in none"
+        )
+    if leave_above is not None:
+        notes["leave"] = (
+            f"AI verifiers decide from confidence {leave_above:g} on: given, not earned"
         )
     limits = (
         "the engines make different things: masks of objects through time without words, and "
