@@ -297,6 +297,16 @@ def test_a_group_mark_is_undone_in_its_turn(to_correct, bench):
     assert cy.rows == ["proposed", "new"]
 
 
+def test_a_group_mark_that_is_on_its_way_is_what_an_undo_takes_back(to_correct, bench):
+    cy = bench("cy", "correct", held=("edits",))
+    cy.click(24, 15)
+    cy.runners.run("edits")
+    cy.press("2", "g", "z")
+    cy.runners.run("edits")
+    cy.ack()
+    assert cy.rows == ["proposed", "new"]
+
+
 def test_a_desk_that_is_worked_at_keeps_its_pair(to_correct, bench, clock):
     cy = bench("cy", "correct")
     for _ in range(4):
