@@ -8,9 +8,19 @@ function render({ model, el }) {
   const mark = (e) => e.target.setAttribute(QUIET, "true");
   const follow = (e) => { isOurs = Boolean(root?.contains(e.target)); };
   // A desk that goes takes the focus with it: the picture of the next one gets it, and the keys.
-  const desks = new MutationObserver(() => {
-    if (!isOurs || document.activeElement !== document.body) return;
-    root.querySelector(".samnb-stage .samnb-surface")?.focus({ preventScroll: true });
+  // The next desk may be in the page before it can be seen, so this is tried for a while.
+  let tries = 0, timer = 0;
+  const handOn = () => {
+    clearTimeout(timer);
+    if (isOurs && (!document.activeElement || document.activeElement === document.body)) {
+      root.querySelector(".samnb-stage .samnb-surface")?.focus({ preventScroll: true });
+    }
+    if (tries-- > 0) timer = setTimeout(handOn, 100);
+  };
+  const desks = new MutationObserver((changes) => {
+    if (!changes.some((c) => [...c.removedNodes].some((n) => n.querySelector?.(".samnb-surface")))) return;
+    tries = 100;
+    handOn();
   });
   let waiting = 0;
   const settle = () => {
@@ -35,6 +45,8 @@ function render({ model, el }) {
   return () => {
     cancelAnimationFrame(waiting);
     desks.disconnect();
+    tries = 0;
+    clearTimeout(timer);
     for (const name of ["focusin", "pointerdown"]) document.removeEventListener(name, follow, true);
     root?.removeEventListener("focusin", mark, true);
     model.off("msg:custom", take);
