@@ -94,9 +94,14 @@ class Questions:
 
 def join_tables(parts: Sequence[Table]) -> Table:
     """Put tables one under the other."""
-    names = ("looks", "fits", "words", "answers", "weights")
-    columns = [torch.cat([getattr(part, name) for part in parts]) for name in names]
-    return Table(*columns, np.concatenate([part.folds for part in parts]))
+    return Table(
+        torch.cat([part.looks for part in parts]),
+        torch.cat([part.fits for part in parts]),
+        torch.cat([part.words for part in parts]),
+        torch.cat([part.answers for part in parts]),
+        torch.cat([part.weights for part in parts]),
+        np.concatenate([part.folds for part in parts]),
+    )
 
 
 def join_questions(parts: Sequence[Questions]) -> Questions:

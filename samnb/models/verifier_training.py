@@ -188,9 +188,10 @@ def describe_examples(
     masks = [one for one in examples if isinstance(one, MvExample)]
     pairs = [one for one in examples if isinstance(one, EvExample)]
     every: dict[str, list[tuple[int, Example]]] = {}
-    for kind in (masks, pairs):
-        for at, one in enumerate(kind):
-            every.setdefault(one.key, []).append((at, one))
+    for at, mask in enumerate(masks):
+        every.setdefault(mask.key, []).append((at, mask))
+    for at, pair in enumerate(pairs):
+        every.setdefault(pair.key, []).append((at, pair))
     rows: dict[int, tuple[Tensor, Tensor]] = {}
     found: dict[int, Pair] = {}
     for group in every.values():

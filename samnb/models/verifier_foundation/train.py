@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import optimize
-from torch import Tensor
+from torch import Tensor, nn
 
 from samnb.models.concept_net import phrase_log_probability
 from samnb.models.concept_training.train import (
@@ -250,9 +250,10 @@ def calibrate(learned: Learned, lessons: Lessons) -> tuple[float, float]:
     ):
         rows = torch.from_numpy(np.isin(kinds, MET))
         heat, shift = platt(logits[rows], answers[rows])
-        last = head[-1]
-        with torch.no_grad():
-            last.bias[ACCEPT] += shift
+        last = list(head.children())[-1]
+        if isinstance(last, nn.Linear):
+            with torch.no_grad():
+                last.bias[ACCEPT] += shift
         heats.append(heat)
     return heats[0], heats[1]
 
