@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 
 from samnb.models.base import Image
+
+GONE_LOGIT: Final = -1024.0
+"""Mask logits of an absent object (released SAM 2 code)."""
 
 BankKey: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]
 
@@ -62,15 +65,20 @@ class Output(Decoded):
     Attributes:
         pointer: the object pointer, in the backend's own shape.
         memory: spatial memory in the backend's own shape; None until it is remembered.
+        look: mean features under the mask, a vector (C,) for each map; empty where the backend does
+            not recognise objects by their looks (see :mod:`samnb.models.likeness`).
+        is_trusted: whether later frames may attend to it, where it was tracked.
     """
 
     pointer: Tensor = field(default_factory=lambda: torch.zeros(0))
     memory: Tensor | None = None
+    look: tuple[Tensor, ...] = ()
+    is_trusted: bool = True
 
     @property
     def nbytes(self) -> int:
         """Bytes of all tensors held."""
-        held = [self.logits, self.score, self.pointer]
+        held = [self.logits, self.score, self.pointer, *self.look]
         if self.memory is not None:
             held.append(self.memory)
         return sum(t.numel() * t.element_size() for t in held)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from samnb.models.backend import Features, Output
+from samnb.models.backend import GONE_LOGIT, Features, Output
 from samnb.models.base import BoolMask, FramePrompts
 from samnb.types import InputError
 
@@ -71,6 +71,12 @@ class Tracked:
     output: Output
     revision: int
     is_reverse: bool
+
+    @property
+    def root(self) -> Tensor | None:
+        """The logits that clicks on this frame refine; None where the mask was taken away."""
+        logits = self.output.logits
+        return logits if bool((logits > GONE_LOGIT).any()) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ Decisions that the released predictors leave open or take otherwise:
 * Clicks added to earlier clicks refine the mask those gave, clicks on a tracked frame refine the
   tracked mask. Taking clicks back gives the very mask from before them. Anything else starts anew.
 * A mask prompt is given back bit for bit; the model's memory sees it at the model's resolution.
+* Tracked frames that the backend does not trust are no memory for later ones.
 * A range that starts in the middle of nowhere is run in to: the frames since the nearest prompted
   or up-to-date frame are computed and not yielded, at most ``run_in`` of them.
 """
@@ -300,7 +301,7 @@ class MemorySession:
             is_reverse = old.is_reverse
         else:
             is_reverse = bool(others) and min(others) > position
-        root = old.root if old is not None else tracked.output.logits if tracked else None
+        root = old.root if old is not None else tracked.root if tracked else None
         n_clicks = len(prompts.points_xy)
         previous, bases = root, {}
         if old is not None and is_same_start(old.prompts, prompts):
@@ -350,7 +351,8 @@ class MemorySession:
         for p in (*chosen, *passed):
             if frames[p].output.memory is None:
                 self._backend.remember(self._encode(p), [frames[p].output], is_prompted=True)
-        recent = self._history.near(obj_id, reachable)
+        near = self._history.near(obj_id, reachable)
+        recent = {p: output for p, output in near.items() if output.is_trusted}
         recent.update({p: frames[p].output for p in passed})
         return Bank({p: frames[p].output for p in chosen}, recent)
 

@@ -25,6 +25,7 @@ from sam2.modeling.sam.transformer import RoPEAttention
 from sam2.modeling.sam2_base import SAM2Base
 from torch import nn
 
+from samnb.models.likeness import load_likeness
 from samnb.models.secondlook import MobileSam2, MobileSam2VideoPredictor
 from samnb.models.tinyvit import EMBED_DIM, TinyVitTrunk
 
@@ -35,6 +36,8 @@ QUALITY_SIZE = 448
 WEIGHTS_ENV = "SAMNB_MOBILE_WEIGHTS"
 """Environment variable that names another weights file than the packaged one."""
 
+_FOLDER = Path(__file__).parent / "weights"
+_LIKENESS = _FOLDER / "likeness.json"
 _MEMORY_DIM = 64
 _MEMORY_LAYERS = 2
 _FEEDFORWARD_DIM = 512
@@ -51,7 +54,7 @@ def default_weights() -> Path:
         FileNotFoundError: if that file does not exist.
     """
     override = os.environ.get(WEIGHTS_ENV)
-    path = Path(override) if override else Path(__file__).parent / "weights" / "mobile.safetensors"
+    path = Path(override) if override else _FOLDER / "mobile.safetensors"
     if not path.is_file():
         source = f"{WEIGHTS_ENV} names" if override else "the package should contain"
         raise FileNotFoundError(f"mobile weights: {source} {path}, which does not exist")
@@ -70,7 +73,9 @@ def build_mobile(
 
     Args:
         image_size: side in pixels of the square input, a multiple of 32; frames are squeezed to it.
-        weights: a file written by `save_weights`; None takes `default_weights()`.
+        weights: a file written by `save_weights`; None takes `default_weights()`. Whatever they
+            are, objects are recognised by their looks with the packaged `likeness.json`: it was
+            trained on the image encoder, which training leaves alone.
         predictor: `video` gives a `SAM2VideoPredictor`, `base` a plain `SAM2Base` (the one that
             `SAM2ImagePredictor` wraps; set its `_bb_feat_sizes` to `backbone_feature_sizes`).
         device: where the model lives.
@@ -83,6 +88,7 @@ def build_mobile(
     state = load_weights(weights if weights is not None else default_weights())
     model = build_architecture(image_size, predictor=predictor, **overrides)
     model.load_state_dict(state, strict=True)
+    model.likeness = load_likeness(_LIKENESS)
     return model.to(device).eval()
 
 

@@ -29,10 +29,11 @@ except ImportError as error:
         "install them with: pip install torch rf-sam-2"
     ) from error
 
-from samnb.models.backend import Bank, Decoded, Features, ModelPrompt, Output
+from samnb.models.backend import GONE_LOGIT, Bank, Decoded, Features, ModelPrompt, Output
 from samnb.models.checkpoints import build_model, file_version, find_checkpoint
 from samnb.models.device import resolve_device, resolve_dtype
 from samnb.models.griddecode import decode_clicks
+from samnb.models.likeness import Likeness, look_at, recognise
 from samnb.models.memory import Limits
 from samnb.models.tracker import MemoryTracker
 
@@ -117,6 +118,7 @@ class Sam2Backend:
         self._device = resolve_device(device)
         self._dtype = resolve_dtype(dtype)
         self._model: Any = model.to(self._device).eval()
+        self._likeness: Likeness | None = getattr(model, "likeness", None)
         # The position code of the spatial memory is the same for all frames and objects.
         self._memory_code: Any = None
 
@@ -170,10 +172,7 @@ class Sam2Backend:
     ) -> Decoded:
         """Decode like ``SAM2ImagePredictor``: the presence score does not blank the mask."""
         model = self._model
-        maps = [
-            m.permute(1, 2, 0).reshape(1, -1, *hw)
-            for m, hw in zip(features.maps, features.sizes_hw, strict=True)
-        ]
+        maps = _as_pictures(features)
         embedding = maps[-1]
         if model.directly_add_no_mem_embed:
             embedding = embedding + model.no_mem_embed.permute(1, 2, 0)[..., None]
@@ -255,7 +254,7 @@ class Sam2Backend:
         _, _, ious, logits, _, pointers, scores = heads
         # Among several candidates the heads have chosen the one with the highest predicted IoU.
         confidences = ious.amax(dim=1).tolist()
-        return [
+        outputs = [
             Output(
                 logits[i : i + 1].float().clone(),
                 confidences[i],
@@ -264,6 +263,24 @@ class Sam2Backend:
             )
             for i in range(batch)
         ]
+        if self._likeness is not None:
+            maps = _as_pictures(features)
+            for output, bank in zip(outputs, banks, strict=True):
+                output.look = look_at(maps, output.logits)
+                if bank is not None and prompt is None:
+                    self._recognise(self._likeness, output, bank)
+        return outputs
+
+    def _recognise(self, likeness: Likeness, output: Output, bank: Bank) -> None:
+        """Take a tracked mask away that does not look like its object."""
+        prompted, recent = (
+            [o.look for o in part.values()] for part in (bank.prompted, bank.recent)
+        )
+        said = recognise(likeness, output.look, prompted, recent)
+        output.is_trusted = said.is_trusted
+        if said.is_absent:
+            output.logits = torch.full_like(output.logits, GONE_LOGIT)
+            output.score = torch.full_like(output.score, said.log_odds)
 
     def remember(self, features: Features, outputs: Sequence[Output], *, is_prompted: bool) -> None:
         """Encode the spatial memory of all outputs in one batch, kept as bfloat16 like SAM 2's."""
@@ -304,3 +321,11 @@ class Sam2Backend:
         if self._dtype is torch.float32:
             return nullcontext()
         return torch.autocast(self._device.type, dtype=self._dtype)
+
+
+def _as_pictures(features: Features) -> list[Tensor]:
+    """Feature maps as (1, C, h, w)."""
+    return [
+        m.permute(1, 2, 0).reshape(1, -1, *hw)
+        for m, hw in zip(features.maps, features.sizes_hw, strict=True)
+    ]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from samnb.models.backend import Decoded, Features, Output
+from samnb.models.backend import GONE_LOGIT, Decoded, Features, Output
 from samnb.models.memory import Limits
 from samnb.models.tracker import MemoryTracker
 from samnb.types import InputError
@@ -421,3 +421,36 @@ def test_frames_without_a_key_are_not_shared(backend):
     tracker = MemoryTracker(backend, "recorder@1")
     tracker.open(Frames()).segment(0, FIRST)
     assert len(tracker.shared) == 0
+
+
+def test_a_frame_that_is_not_trusted_is_no_memory_for_later_ones():
+    class Doubtful(Recorder):
+        def decode(self, features, position, banks, **how):
+            outputs = super().decode(features, position, banks, **how)
+            for output in outputs:
+                output.is_trusted = position != 2
+            return outputs
+
+    backend = Doubtful()
+    session = MemoryTracker(backend, "doubtful").open(Frames())
+    session.set_prompts(1, 0, FIRST)
+    list(session.propagate(start=0, stop=4))
+    seen = {call.position: call.recent[0] for call in backend.calls if call.recent[0] is not None}
+    assert seen[2] == [1] and seen[3] == [1] and seen[4] == [1, 3]
+
+
+def test_clicks_on_a_frame_whose_mask_was_taken_away_refine_nothing():
+    class Gone(Recorder):
+        def decode(self, features, position, banks, *, prompt=None, **how):
+            outputs = super().decode(features, position, banks, prompt=prompt, **how)
+            if prompt is None:
+                for output in outputs:
+                    output.logits = torch.full_like(output.logits, GONE_LOGIT)
+            return outputs
+
+    backend = Gone()
+    session = MemoryTracker(backend, "gone").open(Frames())
+    session.set_prompts(1, 0, FIRST)
+    list(session.propagate(start=0, stop=3))
+    session.set_prompts(1, 2, FIRST)
+    assert backend.calls[-1].previous is None

@@ -1,4 +1,4 @@
-"""Command line of the training stages: cutouts, distill, memory, eval, export."""
+"""Command line of the training stages: cutouts, distill, memory, likeness, eval, export."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch.multiprocessing.spawn import spawn
 
+from samnb.models.likeness import save_likeness
 from samnb.models.mobile import FAST_SIZE, QUALITY_SIZE, build_mobile, load_weights, save_weights
 from samnb.models.training.clips import Stock, compose_clip, make_stock, read_footage
 from samnb.models.training.cutouts import (
@@ -32,9 +33,10 @@ from samnb.models.training.distill import (
     share_build,
 )
 from samnb.models.training.evaluate import evaluate_tracking
+from samnb.models.training.likeness import fit_likeness, gather_looks
 from samnb.models.training.memory import MemorySettings, run_memory
 from samnb.models.training.mobilesam import init_mobile, load_checkpoint
-from samnb.models.training.synthetics import test_clips
+from samnb.models.training.synthetics import synthetic_clip, test_clips
 from samnb.models.training.team import join_team
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
@@ -121,6 +123,17 @@ def _parser() -> argparse.ArgumentParser:
     for sub in (dis, mem, ev):
         sub.add_argument("--held-out", nargs="*", default=[], help="source names never trained on")
 
+    like = stage(
+        "likeness",
+        _likeness,
+        "teach it to recognise a tracked object by its looks, on clips drawn on the fly",
+        needs_cache=False,
+    )
+    like.add_argument("--weights", type=Path, help="default: the packaged weights")
+    like.add_argument("--out", type=Path, required=True, help="the .json to write")
+    like.add_argument("--clips", type=int, default=36, help="clips (default %(default)s)")
+    like.add_argument("--length", type=int, default=24, help="frames per clip")
+
     exp = stages.add_parser("export", help="write the weights file that ships")
     exp.set_defaults(run=_export)
     exp.add_argument("--weights", type=Path, required=True)
@@ -204,6 +217,17 @@ def _tracking(
         made = evaluate_tracking(model, composed, with_flow=True, seed=seed)
         scores |= {f"composed_{k}": v for k, v in made.items()}
     return scores
+
+
+def _likeness(args: argparse.Namespace) -> dict[str, Any]:
+    model = build_mobile(FAST_SIZE, weights=args.weights, predictor="base")
+    rng = np.random.default_rng([args.seed, 9])
+    clips = (synthetic_clip(args.length, FAST_SIZE, rng) for _ in range(args.clips))
+    cosine, right = gather_looks(model, clips)
+    info = {"clips": args.clips, "length": args.length, "seed": args.seed, "masks": len(right)}
+    info["right"] = round(float(right.float().mean()), 4)
+    save_likeness(fit_likeness(cosine, right), args.out, info)
+    return {"out": str(args.out), **info}
 
 
 def _export(args: argparse.Namespace) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from samnb.metrics.jf import frame_jf
+from samnb.models.likeness import Look, look_at, recognise
 from samnb.models.training.clips import Clip
 from samnb.models.training.common import mask_iou
 from samnb.models.training.prompts import click_inside, correction_click, join
@@ -63,7 +64,10 @@ def evaluate_tracking(
         if with_flow:
             tallies["flow"].add_clip(follow_flow(clip), truth)
         for mode in modes:
-            tallies[mode].add_clip(_track(model, encoded, mode, tallies[mode], rng), truth)
+            tracks = [
+                _track(model, encoded, n, mode, tallies[mode], rng) for n in range(truth.shape[1])
+            ]
+            tallies[mode].add_clip(torch.cat(tracks, 1), truth)
     scores = {"objects": float(count), "absent": float(np.mean(absent))}
     for mode, tally in tallies.items():
         scores |= tally.summary(mode)
@@ -146,17 +150,33 @@ def _f1(counts: NDArray[np.int_]) -> float:
     return 2 * hits / max(2 * hits + misses + alarms, 1)
 
 
-def _track(model: Any, encoded: EncodedClip, mode: str, tally: _Score, rng: Any) -> torch.Tensor:
-    """Masks (T, N, S, S) bool, empty where the model says that the object is absent."""
-    length, count = encoded.masks.shape[:2]
-    batch = ObjectBatch(model, [(encoded, list(range(length)), list(range(count)))])
+def _track(
+    model: Any, encoded: EncodedClip, number: int, mode: str, tally: _Score, rng: Any
+) -> torch.Tensor:
+    """Masks (T, 1, S, S) bool of an object, empty where the model says that it is absent.
+
+    As in use: a mask that does not look like the object is taken away.
+    """
+    length = len(encoded.masks)
+    batch = ObjectBatch(model, [(encoded, list(range(length)), [number])])
     start = _prompt(batch, mode, tally, rng)
     batch.keep(0, start, prompted=True)
+    likeness = getattr(model, "likeness", None)
+    first, recent = look_at(batch.maps(0), start.chosen), dict[int, Look]()
     found = [_full(start, encoded)]
     for t in range(1, length):
         out = batch.step(t, first=False)
-        batch.keep(t, out, prompted=False)
-        found.append(_full(out, encoded) & (out.score > 0)[..., None])
+        mask = _full(out, encoded) & (out.score > 0)[..., None]
+        if likeness is not None:
+            look = look_at(batch.maps(t), out.chosen)
+            near = [seen for at, seen in recent.items() if t - at < model.max_obj_ptrs_in_encoder]
+            said = recognise(likeness, look, [first], near)
+            mask &= not said.is_absent
+            if said.is_trusted:
+                recent[t] = look
+        if likeness is None or t in recent:
+            batch.keep(t, out, prompted=False)
+        found.append(mask)
     return torch.stack(found)
 
 

@@ -14,12 +14,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from samnb.models.backend import GONE_LOGIT
 from samnb.models.refining import PREVIOUS_LIMIT
 from samnb.models.secondlook import look_again
 from samnb.models.training.clips import Clip
 from samnb.models.training.cutouts import PIXEL_MEAN, PIXEL_STD
-
-GONE_LOGIT = -1024.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +103,8 @@ class ObjectBatch:
         probe = torch.zeros(1, model.hidden_dim, grid, grid)
         self._position = encoding(probe).flatten(2).permute(2, 0, 1)
 
-    def _maps(self, t: int) -> list[torch.Tensor]:
+    def maps(self, t: int) -> list[torch.Tensor]:
+        """Plain feature maps of frame `t`, strides 4, 8 and 16, each (B, C, h, w) float32."""
         levels: list[torch.Tensor] = []
         for level in range(3):
             parts = [
@@ -136,7 +136,7 @@ class ObjectBatch:
             remember: also encode the result into a memory.
         """
         model = self.model
-        maps = self._maps(t)
+        maps = self.maps(t)
         top = maps[-1].flatten(2).permute(2, 0, 1)
         grid = maps[-1].shape[-2:]
         if mask is not None:
@@ -175,7 +175,7 @@ class ObjectBatch:
         """Encode a result into the entry that the memory bank will hold."""
         model = self.model
         if embedding is None:
-            embedding = self._maps(t)[-1]
+            embedding = self.maps(t)[-1]
         full = F.interpolate(result.chosen, (model.image_size,) * 2, mode="bilinear")
         features, position = model._encode_new_memory(
             current_vision_feats=[embedding.flatten(2).permute(2, 0, 1)],
