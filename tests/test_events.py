@@ -68,7 +68,15 @@ BODIES = [
     cev.NegativesChecked("m", "dog", "ontology", "concept@1", (("cat", 0.7),), (("cow", "no"),)),
     cev.PairAdded(Item("i", "m", 1, phrase="dog"), cev.PairOrigin.HARD_NEGATIVE, "cat", "x", True),
     cev.ConceptProposed(
-        "i", "p", (CONCEPT_MASK,), 0.9, "concept@1", 0.4, 2, (("a double of a better one", 2),), "animal"
+        "i",
+        "p",
+        (CONCEPT_MASK,),
+        0.9,
+        "concept@1",
+        0.4,
+        2,
+        (("a double of a better one", 2),),
+        "animal",
     ),
     cev.MvAnswered("i", "p", (cev.MaskAnswer("k", MvAnswer.REJECT, (0.1, 0, 0.9, 0, 0)),), "v@1"),
     cev.EvAnswered("i", "p", EvAnswer.UNGROUNDABLE, ("k",), (0.5, 0.5, 0, 0, 0, 0), "v@1"),
