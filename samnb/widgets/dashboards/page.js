@@ -7,18 +7,23 @@ function render({ model, el }) {
   let root = null, isOurs = false; // whether the focus was last seen on this page's widgets
   const mark = (e) => e.target.setAttribute(QUIET, "true");
   const follow = (e) => { isOurs = Boolean(root?.contains(e.target)); };
-  // A desk that goes takes the focus with it: the picture of the next one gets it, and the keys.
-  // The next desk may be in the page before it can be seen, so this is tried for a while.
-  let tries = 0, timer = 0;
+  // A desk that goes takes the focus with it, or was left by its tab: the picture of the next one
+  // gets it, and the keys. That picture may be in the page before it can be seen, so this is tried
+  // for a while.
+  let surface = null, tries = 0, timer = 0;
   const handOn = () => {
     clearTimeout(timer);
-    if (isOurs && (!document.activeElement || document.activeElement === document.body)) {
-      root.querySelector(".samnb-stage .samnb-surface")?.focus({ preventScroll: true });
+    const at = document.activeElement;
+    if (isOurs && (!at || at === document.body || at.closest(".samnb-tabs"))) {
+      surface?.focus({ preventScroll: true });
     }
+    if (surface && document.activeElement === surface) tries = 0;
     if (tries-- > 0) timer = setTimeout(handOn, 100);
   };
-  const desks = new MutationObserver((changes) => {
-    if (!changes.some((c) => [...c.removedNodes].some((n) => n.querySelector?.(".samnb-surface")))) return;
+  const desks = new MutationObserver(() => {
+    const now = root.querySelector(".samnb-stage .samnb-surface");
+    if (now === surface) return;
+    surface = now;
     tries = 100;
     handOn();
   });
