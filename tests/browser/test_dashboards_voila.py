@@ -129,6 +129,7 @@ def test_review_has_the_right_desk_for_each_task(open_dashboard, clip):
     is_clean(page, 1280)
     page.keyboard.press("y")
     hand.wait_for_text(".samnb-question", "mask 2 of 2")
+    expect(page.locator(".samnb-panel:visible .samnb-do-reject")).to_be_enabled()
     page.keyboard.press("r")
     done = [r for r in project.wait_for("mv_answered", 2) if r["by"] == "ana"]
     assert done[0]["item_id"] == ids["red disc"]

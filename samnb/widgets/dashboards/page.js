@@ -17,7 +17,6 @@ function render({ model, el }) {
     if (isOurs && (!at || at === document.body || at.closest(".samnb-tabs"))) {
       surface?.focus({ preventScroll: true });
     }
-    if (surface && document.activeElement === surface) tries = 0;
     if (tries-- > 0) timer = setTimeout(handOn, 100);
   };
   const desks = new MutationObserver(() => {
