@@ -58,7 +58,8 @@ class RoutingSlider:
         wide = ipywidgets.Layout(width="100%", max_width=f"{WIDTH}px")
         style = {"description_width": "130px"}
         self.outcome = ipywidgets.Dropdown(
-            options=[(_ALL, None), *((o.value, o) for o in (Outcome.ACCEPT, Outcome.REJECT))],
+            # No entry may stand for None: the page takes that for "nothing chosen".
+            options=[(_ALL, _ALL), *((o.value, o) for o in (Outcome.ACCEPT, Outcome.REJECT))],
             description="Answers", style=style, layout=wide,
         )  # fmt: skip
         self.target = ipywidgets.FloatSlider(
@@ -90,6 +91,11 @@ class RoutingSlider:
         """The confidence from which answers stand; above 1 for none."""
         return float(self.table["threshold"].iloc[self.row.value])
 
+    @property
+    def _chosen(self) -> Outcome | None:
+        value = self.outcome.value
+        return value if isinstance(value, Outcome) else None
+
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
@@ -97,7 +103,7 @@ class RoutingSlider:
 
     def _simulate(self) -> None:
         self.table = simulate_routing(
-            self._past, outcome=self.outcome.value, target=self.target.value / 100,
+            self._past, outcome=self._chosen, target=self.target.value / 100,
             delta=self._delta, audit_rate=self._audit_rate,
         )  # fmt: skip
         self.row.max = max(1, len(self.table) - 1)
@@ -112,7 +118,7 @@ class RoutingSlider:
     def _moved(self) -> None:
         self._draw()
         if self._on_change is not None:
-            self._on_change(self.outcome.value, self.threshold)
+            self._on_change(self._chosen, self.threshold)
 
     def _draw(self) -> None:
         at = min(self.row.value, len(self.table) - 1)
