@@ -123,16 +123,11 @@ def _add_desk(commands: Any) -> None:
 def _desk(args: argparse.Namespace) -> int:
     from samnb import launch
 
-    if args.project is None and not args.demo:
-        raise InputError("desk: expected a project file, or --demo, got neither")
-    project = (args.project or Path("samnb-demo") / "concepts.samnb").expanduser().resolve()
-    if args.demo:
-        _demo_pairs(project)
-    elif not project.is_file():
-        raise InputError(f"desk: expected a project file, got {project}; --demo makes one")
-    who = "".join(c if c.isalnum() else "-" for c in args.worker)
+    project = launch.project_of(
+        args.project, "desk", "a project file", _demo_pairs if args.demo else None, "concepts"
+    )
     notebook = launch.write_desk_notebook(
-        project.with_name(f"{project.stem}-desk-{who}.ipynb"),
+        launch.notebook_of(project, "desk", args.worker),
         project,
         worker=args.worker,
         task=args.task,
@@ -149,10 +144,15 @@ def _demo_pairs(project: Path) -> None:
     from samnb.widgets.concept_demo import make_demo
 
     project.parent.mkdir(parents=True, exist_ok=True)
-    sys.stdout.write(f"Making a demo project at {project}\n")
     session = Session.open(project, worker="demo")
     make_demo(session, project.parent / "concept-media")
     session.close()
+
+
+def _demo_pages(project: Path) -> None:
+    from samnb.widgets.dashboards.opening import make_demo_project
+
+    make_demo_project(project)
 
 
 def _add_dashboard(commands: Any) -> None:
@@ -176,20 +176,11 @@ def _add_dashboard(commands: Any) -> None:
 def _dashboard(args: argparse.Namespace) -> int:
     from samnb import launch
 
-    if args.project is None and not args.demo:
-        raise InputError("dashboard: expected --project, or --demo, got neither")
-    named = args.project or Path("samnb-demo") / "dashboards.samnb"
-    project = named.expanduser().resolve()
-    if args.demo:
-        from samnb.widgets.dashboards.opening import make_demo_project
-
-        sys.stdout.write(f"Making a demo project at {project}\n")
-        make_demo_project(project)
-    elif not project.is_file():
-        raise InputError(f"dashboard: expected a project file, got {project}; --demo makes one")
-    who = "".join(c if c.isalnum() else "-" for c in args.worker)
+    project = launch.project_of(
+        args.project, "dashboard", "--project", _demo_pages if args.demo else None, "dashboards"
+    )
     notebook = launch.write_dashboard_notebook(
-        project.with_name(f"{project.stem}-{args.name}-{who}.ipynb"),
+        launch.notebook_of(project, args.name, args.worker),
         project,
         args.name,
         worker=args.worker,

@@ -17,12 +17,12 @@ import time
 import urllib.error
 import urllib.request
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from samnb.types import SamnbError
+from samnb.types import InputError, SamnbError
 
 _STARTUP_S: Final = 120.0
 """How long a server may take to answer for the first time."""
@@ -40,6 +40,42 @@ class Page:
 
     url: str
     process: subprocess.Popen[bytes]
+
+
+def project_of(
+    named: Path | None,
+    command: str,
+    wanted: str,
+    make_demo: Callable[[Path], object] | None,
+    demo: str,
+) -> Path:
+    """Find the project that a page opens, made first for a demo.
+
+    Args:
+        named: the project file asked for.
+        command: says it in errors.
+        wanted: what the command expects, in words.
+        make_demo: makes a demo project; None where none was asked for.
+        demo: stem of the demo project's own name.
+
+    Raises:
+        InputError: neither a project nor a demo was asked for, or there is no such file.
+    """
+    if named is None and make_demo is None:
+        raise InputError(f"{command}: expected {wanted}, or --demo, got neither")
+    project = (named or Path("samnb-demo") / f"{demo}.samnb").expanduser().resolve()
+    if make_demo is not None:
+        sys.stdout.write(f"Making a demo project at {project}\n")
+        make_demo(project)
+    elif not project.is_file():
+        raise InputError(f"{command}: expected a project file, got {project}; --demo makes one")
+    return project
+
+
+def notebook_of(project: Path, page: str, worker: str) -> Path:
+    """Where a worker's notebook of a page lies: beside the project."""
+    who = "".join(c if c.isalnum() else "-" for c in worker)
+    return project.with_name(f"{project.stem}-{page}-{who}.ipynb")
 
 
 def write_notebook(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,12 +48,19 @@ class Likeness:
     known: tuple[float, ...]
     bias: float
 
-    def log_odds(self, look: Look, prompted: Sequence[Look], recent: Iterable[Look]) -> float:
+    def log_odds(self, look: Look, prompted: Sequence[Look], recent: Sequence[Look]) -> float:
         """Log-odds that ``look`` is of the object that ``prompted`` (not empty) shows."""
-        own = cosines(look, prompted)
-        known = torch.maximum(own, cosines(look, [*prompted, *recent]))
         weights = torch.tensor([*self.prompted, *self.known])
-        return float(torch.cat([own, known]).cpu() @ weights) + self.bias
+        return float(compare(look, prompted, recent).cpu() @ weights) + self.bias
+
+
+def compare(look: Look, prompted: Sequence[Look], recent: Sequence[Look]) -> Tensor:
+    """What the regression reads: for L feature maps (2 L,) float32.
+
+    First the greatest cosines with ``prompted`` (not empty), then those with either.
+    """
+    own = cosines(look, prompted)
+    return torch.cat([own, torch.maximum(own, cosines(look, recent)) if recent else own])
 
 
 def cosines(look: Look, others: Sequence[Look]) -> Tensor:
@@ -61,6 +68,11 @@ def cosines(look: Look, others: Sequence[Look]) -> Tensor:
     return torch.stack(
         [torch.stack([one @ other[i] for other in others]).max() for i, one in enumerate(look)]
     ).float()
+
+
+def is_blank(look: Look) -> bool:
+    """Whether a look is that of an empty mask."""
+    return not any(bool(vector.any()) for vector in look)
 
 
 def look_at(maps: Sequence[Tensor], logits: Tensor) -> Look:
@@ -95,10 +107,10 @@ class Recognised:
 
 
 def recognise(
-    likeness: Likeness, look: Look, prompted: Sequence[Look], recent: Iterable[Look]
+    likeness: Likeness, look: Look, prompted: Sequence[Look], recent: Sequence[Look]
 ) -> Recognised:
     """Judge a tracked mask by its look; an empty mask shows nothing."""
-    if not any(bool(vector.any()) for vector in look):
+    if is_blank(look):
         return Recognised(GONE_LOGIT, is_absent=True, is_trusted=False)
     odds = likeness.log_odds(look, prompted, recent)
     sure = 1 / (1 + math.exp(-odds)) if odds > -700 else 0.0

@@ -28,7 +28,7 @@ from samnb.models.concept_training.train import (
 )
 from samnb.models.registry import load_model
 from samnb.models.tracker import MemoryTracker
-from samnb.models.training.cli import keep_memory
+from samnb.models.training.cli import add_measuring, begin
 from samnb.types import ModelError
 
 CALIBRATION_SCENES = 50
@@ -46,9 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments without the program's name; None takes those of the process.
     """
     args = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(args.threads)
-    keep_memory()
+    begin(args.threads)
     if args.eval is None:
         settings = ConceptSettings(args.scenes, args.extra, steps=args.steps, seed=args.seed)
         segmenter, seconds = train(settings)
@@ -122,8 +120,5 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--extra", type=int, default=default.extra, help="further pictures")
     parser.add_argument("--steps", type=int, default=default.steps, help="optimiser steps")
-    parser.add_argument("--seed", type=int, default=default.seed)
-    parser.add_argument("--test", type=int, default=60, help="pictures to measure on; 0 for none")
-    parser.add_argument("--difficulty", type=float, default=0.5, help="of those, 0 to 1")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+    add_measuring(parser, default.seed)
     return parser

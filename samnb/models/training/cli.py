@@ -49,12 +49,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments without the program's name; None takes those of the process.
     """
     args = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(args.threads)
-    keep_memory()
+    begin(args.threads)
     result: dict[str, Any] = args.run(args)
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
     return 0
+
+
+def begin(threads: int) -> None:
+    """Set up a process that trains: log with times, threads, memory that is kept."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(threads)
+    keep_memory()
+
+
+def add_measuring(parser: argparse.ArgumentParser, seed: int) -> None:
+    """Add the arguments of commands that train on drawn pictures and measure on others."""
+    parser.add_argument("--seed", type=int, default=seed)
+    parser.add_argument("--test", type=int, default=60, help="pictures to measure on; 0 for none")
+    parser.add_argument("--difficulty", type=float, default=0.5, help="of those, 0 to 1")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
 
 
 def keep_memory() -> bool:
@@ -180,9 +193,7 @@ def _memory(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _train_memory(rank: int, args: argparse.Namespace, meeting: Path) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(1)
-    keep_memory()
+    begin(1)
     team = join_team(rank, args.workers, meeting)
     stock, held = _stocks(args)
     logging.info("%d cut-outs, %d held out", len(stock.cutouts), len(held.cutouts))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from samnb.models.likeness import Likeness, Look, cosines, look_at
+from samnb.models.likeness import Likeness, compare, is_blank, look_at
 from samnb.models.training.clips import Clip
 from samnb.models.training.common import mask_iou
 from samnb.models.training.tracking import ObjectBatch, encode_clip
@@ -51,20 +51,15 @@ def gather_looks(model: Any, clips: Iterable[Clip]) -> tuple[Tensor, Tensor]:
                 out = batch.step(t, first=False)
                 batch.keep(t, out, prompted=False)
                 look = look_at(batch.maps(t), out.chosen)
-                if not any(bool(vector.any()) for vector in look):
+                if is_blank(look):
                     continue
-                rows.append(features(look, first, latest))
+                rows.append(compare(look, [first], [latest]))
                 full = F.interpolate(out.chosen, clip.frames.shape[1:3], mode="bilinear")[:, 0] > 0
                 iou = float(mask_iou(full, batch.truth[t])[0])
                 right.append(iou > RIGHT_IOU)
                 if iou > _GOOD_IOU:
                     latest = look
     return torch.stack(rows), torch.tensor(right)
-
-
-def features(look: Look, first: Look, latest: Look) -> Tensor:
-    """What the regression reads, (2 L,) float32."""
-    return torch.cat([cosines(look, [first]), cosines(look, [first, latest])])
 
 
 def fit_likeness(cosine: Tensor, right: Tensor) -> Likeness:

@@ -11,10 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from samnb.models.concept_registry import load_concept_segmenter
-from samnb.models.training.cli import keep_memory
+from samnb.models.training.cli import add_measuring, begin
 from samnb.models.verifier_foundation.evaluate import TEST_SEEDS, evaluate
 from samnb.models.verifier_foundation.train import FoundationSettings, train_foundation
 from samnb.models.verifier_shipped import load_foundation
@@ -29,9 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments without the program's name; None takes those of the process.
     """
     args = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(args.threads)
-    keep_memory()
+    begin(args.threads)
     segmenter = load_concept_segmenter(args.segmenter, device="cpu")
     result: dict[str, Any] = {"segmenter": segmenter.name}
     if args.eval is None:
@@ -88,8 +84,5 @@ def _parser() -> argparse.ArgumentParser:
         "--segmenter", default="concept",
         help="whose proposals are judged: concept or a version of it (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=default.seed)
-    parser.add_argument("--test", type=int, default=60, help="pictures to measure on; 0 for none")
-    parser.add_argument("--difficulty", type=float, default=0.5, help="of those, 0 to 1")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+    add_measuring(parser, default.seed)
     return parser

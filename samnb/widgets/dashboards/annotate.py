@@ -6,7 +6,6 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import ipywidgets
 
@@ -16,14 +15,12 @@ from samnb.engine.state import ItemState, ProjectState
 from samnb.events import Event
 from samnb.types import Role, Step
 from samnb.widgets.concept_drafts import is_draft
-from samnb.widgets.dashboards.page import Dashboard, growth_text
+from samnb.widgets.dashboards.page import ROOT, Dashboard, growth_text
 from samnb.widgets.dashboards.tables import steps_html
 from samnb.widgets.jobs import Later, RunnerFactory, Thread, after
 from samnb.widgets.lanes import STEP_WORDS, title
 from samnb.widgets.snapshots import Banner, feedback_of
 from samnb.widgets.studio import Studio
-
-ROOT: Final = "samnb-dashboard"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ from samnb.widgets.snapshots import Banner
 from samnb.widgets.surface import ROOT_CLASS
 
 _log = logging.getLogger("samnb.widgets")
+ROOT: Final = "samnb-dashboard"
+"""Class of the element that holds a page; keys and styles reach as far as it does."""
 _HERE: Final = pathlib.Path(__file__).parent
 
 
@@ -82,7 +84,7 @@ class Dashboard:
         self.widget = ipywidgets.Box(
             [self.sheet, self.top, self.note, self.banner.widget, self.body]
         )
-        self.widget.add_class(ROOT_CLASS).add_class("samnb-dashboard")
+        self.widget.add_class(ROOT_CLASS).add_class(ROOT)
         self.heading.value = (
             f'<h2>{html.escape(title)}</h2> <span class="samnb-faint">{html.escape(where)}</span>'
         )

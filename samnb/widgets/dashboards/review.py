@@ -17,13 +17,12 @@ from samnb.types import Role, Worker
 from samnb.widgets.buttons import mark_pressed, show_if
 from samnb.widgets.concept_desk import ConceptDesk
 from samnb.widgets.concept_words import TASK_WORDS
-from samnb.widgets.dashboards.page import Dashboard, empty, group, growth_text
+from samnb.widgets.dashboards.page import ROOT, Dashboard, empty, group, growth_text
 from samnb.widgets.jobs import Later, RunnerFactory, Thread, after
 from samnb.widgets.keys import Desk
 from samnb.widgets.snapshots import Banner
 from samnb.widgets.studio import Studio
 
-ROOT: Final = "samnb-dashboard"
 MASKLETS: Final = "masklets"
 """The task of the masklet loop; the others are those of the concept loop."""
 TASKS: Final = {MASKLETS: "Masklets", **{t.value: words for t, words in TASK_WORDS.items()}}
