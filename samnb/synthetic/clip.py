@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from samnb.synthetic.hard import ALL_KINDS
 from samnb.synthetic.scene import Scene
-from samnb.synthetic.sprites import KINDS
 from samnb.types import InputError
 
 Image = npt.NDArray[np.uint8]
@@ -49,7 +49,7 @@ class ClipObject:
     @property
     def plural(self) -> str:
         """Its noun phrase in the plural, e.g. ``striped red toy cars``."""
-        return f"{self._adjectives}{KINDS[self.category].plural}"
+        return f"{self._adjectives}{ALL_KINDS[self.category].plural}"
 
     @property
     def _adjectives(self) -> str:

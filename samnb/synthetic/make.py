@@ -7,9 +7,10 @@ import numpy.typing as npt
 from PIL import Image as PilImage
 
 from samnb.synthetic.clip import Clip, ClipObject
+from samnb.synthetic.hard import ALL_KINDS, DOMAINS
 from samnb.synthetic.motion import Camera, Track, make_camera, make_path, make_track, wander
 from samnb.synthetic.scene import Scene, Thing, sprite_size
-from samnb.synthetic.sprites import KINDS, Look, Pen, curve, draw_sprite
+from samnb.synthetic.sprites import Look, Pen, curve, draw_kind
 from samnb.synthetic.textures import COLOURS, pattern, shifted
 from samnb.synthetic.themes import THEMES, Theme
 from samnb.types import InputError
@@ -19,6 +20,7 @@ MIN_VISIBLE_PX = 60
 """Every object shows at least so many pixels of a 240 x 320 frame at the beginning."""
 
 _ATTEMPTS = 12
+_PLACES = {**THEMES, **DOMAINS}
 
 
 def make_clip(
@@ -47,7 +49,9 @@ def make_clip(
             are faster motion, bending, growing and shrinking, look-alikes, things in front,
             leaving and coming back, camera motion, flicker and noise.
         fps: frames per second; motion is defined per second.
-        theme: a key of :data:`samnb.synthetic.themes.THEMES`; None draws one.
+        theme: a key of :data:`samnb.synthetic.themes.THEMES`, or of
+            :data:`samnb.synthetic.hard.DOMAINS`, where things are hard to outline: ``glassware``,
+            ``wire`` or ``bark``; None draws one of the former.
 
     Raises:
         InputError: an argument is out of range.
@@ -82,8 +86,8 @@ def _check(
         raise InputError(f"difficulty: expected 0..1, got {difficulty}")
     if not fps > 0:
         raise InputError(f"fps: expected a rate above 0, got {fps}")
-    if theme is not None and theme not in THEMES:
-        raise InputError(f"theme: expected one of {sorted(THEMES)}, got {theme!r}")
+    if theme is not None and theme not in _PLACES:
+        raise InputError(f"theme: expected one of {sorted(_PLACES)}, got {theme!r}")
 
 
 def _compose(
@@ -96,7 +100,7 @@ def _compose(
     difficulty: float,
     fps: float,
 ) -> Clip:
-    theme = THEMES[name]
+    theme = _PLACES[name]
     height, width = size_hw
     margin = 1.10 + 0.25 * difficulty
     place_hw = (round(height * margin), round(width * margin))
@@ -129,11 +133,11 @@ def _cast(
 ) -> list[ClipObject]:
     """Choose what is there: objects that differ, then look-alikes of some of them."""
     things: list[ClipObject] = []
-    colours = [str(c) for c in rng.permutation(sorted(COLOURS))]
+    colours = [str(c) for c in rng.permutation(theme.colours or sorted(COLOURS))]
     for i in range(n_objects):
         category = str(rng.choice(theme.categories))
-        kinds = KINDS[category].patterns
-        look = str(rng.choice(kinds)) if rng.random() < 0.6 else "plain"
+        kinds = ALL_KINDS[category].patterns
+        look = str(rng.choice(kinds)) if rng.random() < 0.6 else kinds[0]
         twin = things[int(rng.integers(len(things)))] if things else None
         if twin is not None and rng.random() < 0.25:
             things.append(ClipObject(i + 1, twin.category, twin.colour, twin.pattern))
@@ -176,7 +180,7 @@ def _thing(
     size_hw: tuple[int, int],
     difficulty: float,
 ) -> Thing:
-    kind = KINDS[thing.category]
+    kind = ALL_KINDS[thing.category]
     is_grounded = theme.horizon is not None and kind.motion in ("roll", "drive", "slide", "swim")
     seen = np.array(size_hw[::-1]) / 2
     # What the camera shows all the time; who stays in there leaves only on purpose.
@@ -206,9 +210,10 @@ def _thing(
     others = [c for c in sorted(COLOURS) if c != thing.colour and c not in _TOO_NEAR[thing.colour]]
     second = "white" if thing.colour != "white" and rng.random() < 0.5 else str(rng.choice(others))
     look = Look(thing.pattern, shifted(main, rng), shifted(COLOURS[second], rng))
-    sprite = draw_sprite(thing.category, look, sprite_size(half * 1.15), rng)
+    sprite, outline = draw_kind(kind, look, sprite_size(half * 1.15), rng)
     shadow = theme.shadow if is_grounded or theme.horizon is None else 0.0
-    return Thing(thing.obj_id, sprite, track, shadow, "contact" if is_grounded else "cast")
+    form = "contact" if is_grounded else "cast"
+    return Thing(thing.obj_id, sprite, track, shadow, form, outline)
 
 
 _TOO_NEAR: dict[str, tuple[str, ...]] = {

@@ -34,6 +34,8 @@ class Thing:
         shadow: darkness of its shadow in [0, 1].
         shadow_kind: ``contact`` (an oval under its feet) or ``cast`` (its own outline, beside
             it, for what is seen from above).
+        outline: ``L`` image of what belongs to a thing that is seen through; None for solid
+            ones, where the picture's own transparency says it.
     """
 
     number: int
@@ -41,6 +43,7 @@ class Thing:
     track: Track
     shadow: float = 0.0
     shadow_kind: str = "contact"
+    outline: PilImage.Image | None = None
 
     @cached_property
     def shadow_sprite(self) -> PilImage.Image:
@@ -134,13 +137,17 @@ def _draw(
     body = np.array([[c * half_w, -s * half_h, x], [s * half_w, c * half_h, y], [0, 0, 1]])
     if thing.shadow > 0:
         _draw_shadow(thing, index, view, body, frame)
-    found = _warp(thing.sprite, view @ body @ unit, frame.shape[:2], track, index)
+    to_frame = view @ body @ unit
+    found = _warp(thing.sprite, to_frame, frame.shape[:2], track, index)
     if found is None:
         return
     box, layer = found
     alpha = layer[..., 3:] / 255
     frame[box] = frame[box] * (1 - alpha) + layer[..., :3]
     cover = alpha[..., 0]
+    if thing.outline is not None:
+        own = _warp(thing.outline, to_frame, frame.shape[:2], track, index)
+        cover = cover if own is None else own[1] / 255
     share[box] *= 1 - cover
     is_mine = cover > 0.5
     labels[box][is_mine] = thing.number

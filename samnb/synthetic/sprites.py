@@ -55,16 +55,29 @@ class Pen:
         self.colour = np.zeros((size, size, 3), np.float32)
         self.surface = surface
         self.height = np.zeros((size, size), np.float32)
+        self.clear: Floats | None = None
 
-    def fill(self, outline: Points, colour: Rgb | None = None, puff: float = 0.5) -> None:
+    def fill(
+        self,
+        outline: Points,
+        colour: Rgb | None = None,
+        puff: float = 0.5,
+        *,
+        clear: float = 0.0,
+    ) -> None:
         """Fill a closed outline with a colour, or with the surface where it is None.
 
-        ``puff`` says how much the part bulges: 0 is flat, 1 a half ball.
+        ``puff`` says how much the part bulges: 0 is flat, 1 a half ball. ``clear`` is the
+        share of the light from behind that it lets through.
         """
         box, cover = self._cover(outline)
         own = self.surface[box] if colour is None else np.asarray(colour, np.float32)
         self.colour[box] += (own - self.colour[box]) * cover[..., None]
         self.alpha[box] = np.maximum(self.alpha[box], cover)
+        if clear and self.clear is None:
+            self.clear = np.zeros((self.size, self.size), np.float32)
+        if self.clear is not None:
+            self.clear[box] += (clear - self.clear[box]) * cover
         inside = cover > 0.5
         self.height[box][inside] = 0.0
         if puff > 0 and inside.any():
@@ -87,9 +100,21 @@ class Pen:
         lambert = np.clip(normal @ _LIGHT, 0, 1)
         lit = self.colour * (0.42 + 0.72 * lambert)[..., None]
         shine = gloss * np.clip(normal @ _half_way(), 0, 1) ** 40
+        alpha = self.alpha
+        if self.clear is not None:
+            # What shines is seen however clear the thing is.
+            lit *= (1 - self.clear)[..., None]
+            alpha = alpha * np.maximum(1 - self.clear, np.clip(shine, 0, 1))
         lit = np.clip(lit + shine[..., None], 0, 1) * self.alpha[..., None]
-        rgba = np.concatenate([lit, self.alpha[..., None]], -1)
+        rgba = np.concatenate([np.minimum(lit, alpha[..., None]), alpha[..., None]], -1)
         return rgba_image((rgba * 255 + 0.5).astype(np.uint8))
+
+    def outline(self) -> PilImage.Image | None:
+        """What belongs to a thing that is seen through, as an ``L`` image; None for solid ones,
+        whose picture says it."""
+        if self.clear is None:
+            return None
+        return PilImage.fromarray((self.alpha * 255 + 0.5).astype(np.uint8))
 
     def _cover(self, outline: Points) -> tuple[tuple[slice, slice], Floats]:
         """Return the box around an outline, and how much of each of its pixels is inside."""
@@ -362,7 +387,14 @@ KINDS: dict[str, Kind] = {
 
 def draw_sprite(category: str, look: Look, size: int, rng: np.random.Generator) -> PilImage.Image:
     """Draw one thing as a premultiplied ``RGBa`` image of ``size`` x ``size`` pixels."""
-    kind = KINDS[category]
+    return draw_kind(KINDS[category], look, size, rng)[0]
+
+
+def draw_kind(
+    kind: Kind, look: Look, size: int, rng: np.random.Generator
+) -> tuple[PilImage.Image, PilImage.Image | None]:
+    """Draw one thing: its picture as :func:`draw_sprite` gives it, and its outline, see
+    :meth:`Pen.outline`."""
     pen = Pen(size, pattern(look.pattern, size, look.main, look.second, rng))
     kind.draw(pen, look)
-    return pen.finish(kind.gloss)
+    return pen.finish(kind.gloss), pen.outline()

@@ -28,6 +28,7 @@ class Theme:
         shadow: darkness under things, in [0, 1].
         occluder: ``post`` or ``blob``.
         occluder_colour: of what hides things there.
+        colours: words for the colours of things there; all where it is empty.
     """
 
     paint: Painter
@@ -37,6 +38,7 @@ class Theme:
     shadow: float
     occluder: str
     occluder_colour: Rgb
+    colours: tuple[str, ...] = ()
 
 
 def _column(stops: list[tuple[float, Rgb]], height: int) -> Floats:
