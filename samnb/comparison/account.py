@@ -20,7 +20,6 @@ from samnb.comparison.scores import (
 from samnb.comparison.world import CommonWorld
 from samnb.engine import lineage
 from samnb.engine.concepts import stats
-from samnb.engine.concepts.flow import fold as fold_pairs
 from samnb.engine.concepts.policy import past_decisions
 from samnb.engine.concepts.quality import decided_masks
 from samnb.engine.concepts.state import ConceptState, PairState
@@ -29,11 +28,9 @@ from samnb.engine.effort import (
     Masks,
     Source,
     edited_frame_count,
-    effort_of,
     is_annotated,
-    read_source,
 )
-from samnb.engine.flow import fold
+from samnb.engine.history import History, read_history
 from samnb.engine.phasestats import phases
 from samnb.engine.state import ItemState, ProjectState
 from samnb.events import Event, PropagationEnded, PropagationStarted, TrainingEnded
@@ -153,11 +150,10 @@ def account_of(
     Raises:
         InputError: events without a way to the masks.
     """
-    events, masks_of = read_source(source, masks)
+    events, masks_of = read_history(source, masks)
     if masks_of is None:
         raise InputError("masks: expected a way to the masks, got events alone; pass the session")
-    state = fold(ProjectState(), events)
-    pairs = fold_pairs(ConceptState(), events)
+    state, pairs = events.project, events.pairs
     seconds = people_seconds(events, idle_cutoff_s)
     if pairs.pairs:
         earlier = stats.read_state(before) if before is not None else ConceptState()
@@ -181,7 +177,7 @@ def _by_media(media_of: Mapping[str, str], seconds: _Seconds) -> dict[str, tuple
 
 
 def _masklets(
-    events: Sequence[Event],
+    events: History,
     state: ProjectState,
     seconds: _Seconds,
     masks_of: Masks,
@@ -189,7 +185,7 @@ def _masklets(
     idle_cutoff_s: float,
 ) -> Account:
     items = [s for s in state.items.values() if not s.is_deleted]
-    costs = effort_of(events, state.items, idle_cutoff_s)
+    costs = events.costs(idle_cutoff_s)
     done = [s for s in items if s.step in (Step.ACCEPTED, Step.REJECTED)]
     # Without verifiers (a project that skips that step) what was handed in is the product.
     kept = [s for s in done if s.step is Step.ACCEPTED] or [

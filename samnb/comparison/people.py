@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from samnb.engine.concepts.flow import fold as fold_pairs
-from samnb.engine.concepts.state import ConceptState
 from samnb.engine.concepts.stats import person_answers
-from samnb.engine.effort import IDLE_CUTOFF_S, active_time
-from samnb.engine.flow import fold
-from samnb.engine.state import ItemState, ProjectState
+from samnb.engine.effort import IDLE_CUTOFF_S
+from samnb.engine.history import read_history
+from samnb.engine.state import ItemState
 from samnb.events import Event
 from samnb.types import WorkerKind
 
@@ -31,11 +29,11 @@ def people_seconds(
         events: in the order of the log.
         idle_cutoff_s: in the masklet engine longer pauses are breaks.
     """
-    state = fold(ProjectState(), events)
-    pairs = fold_pairs(ConceptState(), events)
+    history, _ = read_history(events)
+    state, pairs = history.project, history.pairs
     models = {w.id for w in state.workers.values() if w.kind is WorkerKind.MODEL}
     seconds: dict[tuple[str, str], float] = defaultdict(float)
-    for (who, item_id), active_s in active_time(events, idle_cutoff_s).items():
+    for (who, item_id), active_s in history.seconds(idle_cutoff_s).items():
         if who not in models and item_id in state.items:
             seconds[item_id, role_of(state.items[item_id], who)] += active_s
     for pair in pairs.pairs.values():

@@ -14,10 +14,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from samnb.engine.effort import Masks, Source, read_source
+from samnb.engine.effort import Masks, Source
 from samnb.engine.experiment import Progress, simulated_project
 from samnb.engine.flow import fold
 from samnb.engine.groundtruth import GroundTruth, TrueObject
+from samnb.engine.history import read_history
 from samnb.engine.session import Session
 from samnb.engine.simulation import (
     OFFLINE,
@@ -194,13 +195,13 @@ def curve_points(
     """
     import pandas as pd
 
-    events, masks_of = read_source(source, masks)
+    events, masks_of = read_history(source, masks)
     if masks_of is None:
         raise InputError("masks: expected a way to the masks, got events alone; pass the session")
     times = times or TimeModel()
     objects = {o.target_id: o for v in truth for o in v.objects}
     rows: dict[tuple[str, str, str, int], dict[str, Any]] = {}
-    submitted = _submitted(fold(ProjectState(), events))
+    submitted = _submitted(events.project)
     state, start = ProjectState(), 0
     for at, event in enumerate(events):
         if not isinstance(event.body, PropagationEnded):

@@ -43,20 +43,6 @@ class Effort:
     model: str = ""
 
 
-def read_source(source: Source, masks: Masks | None = None) -> tuple[list[Event], Masks | None]:
-    """Return the events and a way to the masks they name, None when there is none.
-
-    Args:
-        source: a session, a log, or events.
-        masks: for events alone: returns masks by id.
-    """
-    if isinstance(source, Core):
-        return source.log.read(), masks or source.log.masks
-    if isinstance(source, Log):
-        return source.read(), masks or source.masks
-    return list(source), masks
-
-
 def active_time(
     events: Iterable[Event], idle_cutoff_s: float = IDLE_CUTOFF_S
 ) -> dict[tuple[str, str], float]:
@@ -110,8 +96,17 @@ def effort_of(
     events: Sequence[Event],
     items: Mapping[str, ItemState],
     idle_cutoff_s: float = IDLE_CUTOFF_S,
+    *,
+    seconds: Mapping[tuple[str, str], float] | None = None,
 ) -> dict[str, Effort]:
-    """Return the effort by item id, zero where nothing was done."""
+    """Return the effort by item id, zero where nothing was done.
+
+    Args:
+        events: in the order of the log.
+        items: by id, after these events.
+        idle_cutoff_s: longer pauses are breaks.
+        seconds: what :func:`active_time` returned for the events, where that is known.
+    """
     effort: dict[str, Effort] = defaultdict(Effort)
     for event in events:
         body = event.body
@@ -128,7 +123,8 @@ def effort_of(
                 effort[item_id].model = body.model or effort[item_id].model
         elif isinstance(body, Undone):
             effort[body.item_id].undos += 1
-    for (who, item_id), active_s in active_time(events, idle_cutoff_s).items():
+    known = active_time(events, idle_cutoff_s) if seconds is None else seconds
+    for (who, item_id), active_s in known.items():
         effort[item_id].active_s += active_s
         if item_id in items and who in items[item_id].makers:
             effort[item_id].made_s += active_s

@@ -186,9 +186,10 @@ def _item_renamed(draft: _Draft, _event: Event, body: ItemRenamed) -> None:
 
 def _begin_op(item: ItemState, op: Op) -> None:
     """Put an operation on the stack; what was undone under it cannot be redone."""
-    for seq, other in list(item.ops.items()):
-        if other.status is OpStatus.UNDONE and other.is_touching(op.lo, op.hi):
-            item.ops[seq] = replace(other, status=OpStatus.DEAD)
+    for seq in item.undone:
+        if item.ops[seq].is_touching(op.lo, op.hi):
+            item.ops[seq] = replace(item.ops[seq], status=OpStatus.DEAD)
+            item.undone -= {seq}
     item.ops[op.seq] = op
     item.makers |= {op.worker_id}
 
@@ -271,6 +272,7 @@ def _redone(draft: _Draft, _event: Event, body: Redone) -> None:
 def _set_status(item: ItemState, op_seq: int, status: OpStatus) -> None:
     op = replace(item.ops[op_seq], status=status)
     item.ops[op_seq] = op
+    item.undone = item.undone | {op_seq} if status is OpStatus.UNDONE else item.undone - {op_seq}
     if op.kind == "delete":
         item.is_deleted = status is OpStatus.DONE
         return

@@ -12,9 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from samnb.engine.effort import Source, read_source
-from samnb.engine.flow import fold
-from samnb.engine.state import ProjectState
+from samnb.engine.effort import Source
+from samnb.engine.history import read_history
 from samnb.events import (
     Event,
     ModelEvaluated,
@@ -109,10 +108,10 @@ def versions(source: Source) -> pd.DataFrame:
     """
     import pandas as pd
 
-    events, _ = read_source(source)
-    found = runs(events)
+    history, _ = read_history(source)
+    found = runs(history)
     made: dict[str, int] = {}
-    for state in fold(ProjectState(), events).items.values():
+    for state in history.project.items.values():
         for proposal in state.proposals:
             made[proposal.model] = made.get(proposal.model, 0) + 1
     rows = [
@@ -174,9 +173,8 @@ def lineage(source: Source) -> pd.DataFrame:
     """
     import pandas as pd
 
-    events, _ = read_source(source)
-    state = fold(ProjectState(), events)
-    found = runs(events)
+    history, _ = read_history(source)
+    state, found = history.project, runs(history)
     run_of = {run.model: run_id for run_id, run in found.items() if run.model}
     rows = []
     for item in state.items.values():

@@ -19,13 +19,11 @@ from samnb.engine.effort import (
     Masks,
     Source,
     edited_frame_count,
-    effort_of,
     is_annotated,
-    read_source,
 )
-from samnb.engine.flow import fold
+from samnb.engine.history import read_history
 from samnb.engine.phases import BRUSH_IN_PHASE_3, TOUCH_UP_IN_PHASE_2
-from samnb.engine.state import ItemState, ProjectState
+from samnb.engine.state import ItemState
 from samnb.masks import rle as rle_ops
 
 if TYPE_CHECKING:
@@ -197,10 +195,9 @@ def phases(
         by: "phase" for one row each; "annotator" and "model" split the rows further.
         idle_cutoff_s: longer pauses are breaks.
     """
-    events, masks_of = read_source(source, masks)
-    state = fold(ProjectState(), events)
-    costs = effort_of(events, state.items, idle_cutoff_s)
-    counted = [s for s in state.items.values() if is_annotated(s, costs[s.item.id])]
+    history, masks_of = read_history(source, masks)
+    costs = history.costs(idle_cutoff_s)
+    counted = [s for s in history.project.items.values() if is_annotated(s, costs[s.item.id])]
     groups: dict[tuple[int, str], list[ItemState]] = defaultdict(list)
     for item in counted:
         groups[item.item.phase, _label(item, costs[item.item.id], by)].append(item)

@@ -13,12 +13,10 @@ from samnb.engine.effort import (
     Masks,
     Source,
     edited_frame_count,
-    effort_of,
     is_annotated,
-    read_source,
     work_pauses,
 )
-from samnb.engine.flow import fold
+from samnb.engine.history import read_history
 from samnb.engine.state import ItemState, ProjectState
 from samnb.events import Event, FrameEdited, FrameTracked, Judged
 from samnb.masks import rle as rle_ops
@@ -53,9 +51,8 @@ def acceptance(
     """
     import pandas as pd
 
-    events, masks_of = read_source(source, masks)
-    state = fold(ProjectState(), events)
-    costs = effort_of(events, state.items, idle_cutoff_s)
+    history, masks_of = read_history(source, masks)
+    state, costs = history.project, history.costs(idle_cutoff_s)
     groups: dict[str, list[ItemState]] = defaultdict(list)
     for item in state.items.values():
         if item.proposals and not item.is_deleted:
@@ -102,7 +99,7 @@ def throughput(source: Source, *, bin_s: float = _HOUR_S) -> pd.DataFrame:
     """
     import pandas as pd
 
-    events, _ = read_source(source)
+    events, _ = read_history(source)
     columns = ["start_s", "clicks", "edits", "masks", "accepted", "active_s"]
     if not events:
         return pd.DataFrame(columns=columns)
@@ -141,9 +138,8 @@ def effort(source: Source, *, idle_cutoff_s: float = IDLE_CUTOFF_S) -> pd.DataFr
     """
     import pandas as pd
 
-    events, _ = read_source(source)
-    state = fold(ProjectState(), events)
-    costs = effort_of(events, state.items, idle_cutoff_s)
+    history, _ = read_history(source)
+    state, costs = history.project, history.costs(idle_cutoff_s)
     groups: dict[str, list[ItemState]] = defaultdict(list)
     for item in state.items.values():
         if is_annotated(item, costs[item.item.id]):

@@ -107,6 +107,7 @@ class ItemState:
         frames: what holds now, by frame number of the medium.
         layers: everything ever written per frame, oldest first; undone ones included.
         ops: the undo stack, by sequence number.
+        undone: those of them that were undone and can be redone.
         makers: workers who edited, propagated or submitted; none of them may verify.
         edited_frame_count: what an imported file declared, else None.
     """
@@ -121,6 +122,7 @@ class ItemState:
     history: tuple[HistoryEntry, ...] = ()
     claim: Claim | None = None
     edited_frame_count: int | None = None
+    undone: frozenset[int] = frozenset()
 
     def copy(self) -> ItemState:
         """Return a state whose containers can be changed without touching this one."""
@@ -135,6 +137,7 @@ class ItemState:
             self.history,
             self.claim,
             self.edited_frame_count,
+            self.undone,
         )
 
     @property

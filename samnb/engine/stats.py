@@ -15,9 +15,8 @@ from samnb.engine.effort import (
     Effort,
     active_time,
     edited_frame_count,
-    effort_of,
 )
-from samnb.engine.flow import fold
+from samnb.engine.history import read_history
 from samnb.engine.phasestats import phases
 from samnb.engine.rates import (
     acceptance,
@@ -72,9 +71,8 @@ def masklets(events: Iterable[Event], *, idle_cutoff_s: float = IDLE_CUTOFF_S) -
     """
     import pandas as pd
 
-    events = list(events)
-    state = fold(ProjectState(), events)
-    costs = effort_of(events, state.items, idle_cutoff_s)
+    history, _ = read_history(events)
+    state, costs = history.project, history.costs(idle_cutoff_s)
     rows = [
         _row(state, item, costs[item.item.id])
         for item in state.items.values()
@@ -123,9 +121,8 @@ def workers(events: Iterable[Event], *, idle_cutoff_s: float = IDLE_CUTOFF_S) ->
     """Return one row per worker: events, active seconds, objects, verdicts given."""
     import pandas as pd
 
-    events = list(events)
-    state = fold(ProjectState(), events)
-    seconds = active_time(events, idle_cutoff_s)
+    history, _ = read_history(events)
+    state, seconds = history.project, history.seconds(idle_cutoff_s)
     rows = []
     for worker in state.workers.values():
         verdicts = [v for s in state.items.values() for v in s.verdicts if v.worker_id == worker.id]
@@ -133,7 +130,7 @@ def workers(events: Iterable[Event], *, idle_cutoff_s: float = IDLE_CUTOFF_S) ->
             {
                 "worker": worker.id,
                 "kind": worker.kind.value,
-                "events": sum(e.worker_id == worker.id for e in events),
+                "events": sum(e.worker_id == worker.id for e in history),
                 "active_s": sum(s for (who, _), s in seconds.items() if who == worker.id),
                 "masklets": sum(worker.id in s.makers for s in state.items.values()),
                 "verdicts": len(verdicts),

@@ -13,8 +13,8 @@ from samnb.engine.cards.facts import gather_facts
 from samnb.engine.cards.methods import methods_text
 from samnb.engine.cards.page import card_page
 from samnb.engine.cards.records import CardFacts
-from samnb.engine.effort import Masks, Source, read_source
-from samnb.engine.flow import fold
+from samnb.engine.effort import Masks, Source
+from samnb.engine.history import read_history
 from samnb.engine.state import ProjectState
 from samnb.store.db import Log
 from samnb.types import InputError, LogError
@@ -106,7 +106,7 @@ def make_card(
         software: version by package to be named as what made the card; None takes the
             installed ones.
     """
-    events, masks_of = read_source(source, masks)
+    events, masks_of = read_history(source, masks)
     facts = gather_facts(
         events,
         masks_of,
@@ -140,7 +140,7 @@ def card_of_file(
         raise LogError(f"{project}: no such project file")
     log = Log(project)
     try:
-        missing = missing_media(fold(ProjectState(), log.read())) if has_file_check else None
+        missing = missing_media(read_history(log)[0].project) if has_file_check else None
         return make_card(log, is_pseudonymous=is_pseudonymous, licence=licence, missing=missing)
     finally:
         log.close()

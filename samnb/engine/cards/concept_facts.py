@@ -23,6 +23,7 @@ from samnb.engine.cards.records import (
 from samnb.engine.concepts import stats
 from samnb.engine.concepts.policy import PastDecision, past_decisions, policy_of
 from samnb.engine.concepts.state import ConceptState, PairState
+from samnb.engine.history import History
 from samnb.engine.routing import RoutingPolicy
 from samnb.events import Event
 from samnb.events.concepts import (
@@ -50,16 +51,14 @@ AUDIT_DELTA: Final = 0.05
 _DONE: Final = (ConceptStep.FINAL, ConceptStep.REJECTED)
 
 
-def concept_facts(
-    events: Sequence[Event], state: ConceptState, names: Names
-) -> ConceptFacts | None:
+def concept_facts(events: History, names: Names) -> ConceptFacts | None:
     """Return what the log says about pairs; None when it names none.
 
     Args:
         events: the whole log.
-        state: its fold by :func:`samnb.engine.concepts.flow.fold`.
         names: what workers are called and whom they belong to.
     """
+    state = events.pairs
     if not state.pairs:
         return None
     pairs = list(state.pairs.values())

@@ -24,10 +24,9 @@ from samnb.engine.cards.records import (
     TrainingFacts,
     WorkerFacts,
 )
-from samnb.engine.concepts.flow import fold as fold_concepts
 from samnb.engine.concepts.state import ConceptState
-from samnb.engine.effort import Masks, active_time
-from samnb.engine.flow import fold
+from samnb.engine.effort import Masks
+from samnb.engine.history import History, read_history
 from samnb.engine.lineage import learner_of, runs
 from samnb.engine.state import ProjectState
 from samnb.events import (
@@ -83,9 +82,8 @@ def gather_facts(
         software: version by package.
         licence: of the data, as dataset hubs name it.
     """
-    rows = list(events)
-    state = fold(ProjectState(), rows)
-    pairs = fold_concepts(ConceptState(), rows)
+    rows, _ = read_history(events)
+    state, pairs = rows.project, rows.pairs
     names = Names(state.workers, dict.fromkeys(e.worker_id for e in rows), is_pseudonymous)
     return CardFacts(
         log=_log(rows, state),
@@ -93,8 +91,8 @@ def gather_facts(
         models=_models(rows, names),
         trainings=_trainings(rows),
         workers=_workers(rows, state, pairs, names),
-        masklets=masklet_facts(rows, state, masks, names),
-        concepts=concept_facts(rows, pairs, names),
+        masklets=masklet_facts(rows, masks, names),
+        concepts=concept_facts(rows, names),
         software=tuple((software or {}).items()),
         licence=licence,
         is_pseudonymous=is_pseudonymous,
@@ -264,10 +262,10 @@ def _made_by(body: Body) -> str:
 
 
 def _workers(
-    events: Sequence[Event], state: ProjectState, pairs: ConceptState, names: Names
+    events: History, state: ProjectState, pairs: ConceptState, names: Names
 ) -> tuple[WorkerFacts, ...]:
     seconds: defaultdict[str, float] = defaultdict(float)
-    for (who, item_id), active_s in active_time(events).items():
+    for (who, item_id), active_s in events.seconds().items():
         if item_id in state.items:
             seconds[who] += active_s
     roles = _roles(events, state, pairs)

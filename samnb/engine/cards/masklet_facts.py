@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from samnb.engine.cards.names import Names
 from samnb.engine.cards.records import BY, Count, MaskletFacts, PhaseFacts, SourceFacts
-from samnb.engine.effort import Masks, effort_of
+from samnb.engine.effort import Masks
+from samnb.engine.history import History
 from samnb.engine.phasestats import phases
 from samnb.engine.rates import acceptance
 from samnb.engine.state import ItemState, ProjectState
@@ -21,21 +22,19 @@ def known(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def masklet_facts(
-    events: Sequence[Event], state: ProjectState, masks: Masks | None, names: Names
-) -> MaskletFacts | None:
+def masklet_facts(events: History, masks: Masks | None, names: Names) -> MaskletFacts | None:
     """Return what the log says about objects; None when it names none.
 
     Args:
         events: the whole log.
-        state: its fold.
         masks: returns masks by id; None leaves shares that need pixels unknown.
         names: whom a worker belongs to.
     """
+    state = events.project
     if not state.items:
         return None
     items = [s for s in state.items.values() if not s.is_deleted]
-    costs = effort_of(events, state.items)
+    costs = events.costs()
     judged = [s for s in items if s.verdicts]
     sampled = [e.body for e in events if isinstance(e.body, FailuresSampled)]
     return MaskletFacts(

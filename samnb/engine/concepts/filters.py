@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from samnb.engine.concepts.clips import EASY, SHOT
-from samnb.engine.concepts.flow import fold
 from samnb.engine.concepts.proposing import WHOLE
 from samnb.engine.concepts.state import ConceptState
-from samnb.engine.effort import Source, read_source
+from samnb.engine.effort import Source
+from samnb.engine.history import read_history
 from samnb.events import Event
 from samnb.events.concepts import (
     ClipChecked,
@@ -49,8 +49,8 @@ def filters(source: Source) -> pd.DataFrame:
     """
     import pandas as pd
 
-    events, _ = read_source(source)
-    state = fold(ConceptState(), events)
+    events, _ = read_history(source)
+    state = events.pairs
     rows = [
         _clips(events, SHOT),
         _phrases(events),

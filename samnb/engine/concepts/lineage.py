@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samnb.engine.concepts.retrain import SEGMENTER, VERIFIER
-from samnb.engine.concepts.stats import read_state
-from samnb.engine.effort import Source, read_source
+from samnb.engine.effort import Source
+from samnb.engine.history import read_history
 from samnb.engine.lineage import TrainingRun, learner_of, promoted_file, runs
 from samnb.engine.retrain import models_folder
 from samnb.events.concepts import ConceptProposed, EvAnswered, MvAnswered
@@ -28,9 +28,9 @@ def versions(source: Source) -> pd.DataFrame:
     """
     import pandas as pd
 
-    events, _ = read_source(source)
+    events, _ = read_history(source)
     made: dict[str, int] = {}
-    for pair in read_state(events).pairs.values():
+    for pair in events.pairs.pairs.values():
         for body in (entry.event.body for entry in pair.entries):
             if isinstance(body, ConceptProposed | MvAnswered | EvAnswered) and body.model:
                 made[body.model] = made.get(body.model, 0) + 1

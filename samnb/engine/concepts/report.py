@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from samnb.engine.concepts import stats
 from samnb.engine.concepts.accuracy import against_people
 from samnb.engine.concepts.filters import filters
-from samnb.engine.effort import Source, read_source
+from samnb.engine.effort import Source
+from samnb.engine.history import read_history
 from samnb.language.distribution import concept_distribution
 from samnb.language.ontology import Ontology
 from samnb.language.ontologyfile import default_ontology
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def tables(source: Source) -> dict[str, pd.DataFrame]:
     """Return the tables that have a row, by name: pairs (summed up), filters, segmenters,
     verifiers, reviewers, and accuracy of people and models."""
-    events, _ = read_source(source)
+    events, _ = read_history(source)
     found = {
         "filters": filters(events),
         "segmenters": stats.segmenters(events),
@@ -27,7 +28,7 @@ def tables(source: Source) -> dict[str, pd.DataFrame]:
         "reviewers": stats.reviewers(events),
         "accuracy": against_people(events),
     }
-    if not stats.read_state(events).pairs:
+    if not events.pairs.pairs:
         return {}
     return {"pairs": stats.summary(events)} | {n: t for n, t in found.items() if len(t)}
 

@@ -1,8 +1,9 @@
 """Statistics of the concept loop from the log alone: DataFrames, nothing stored.
 
-Each function takes a session, a log, or events, and folds it. *Seen* is a pair about which
-at least one person answered; a *touch* is one such answer; seconds run from being shown the
-pair to the answer (see :data:`~samnb.engine.concepts.flow.MAX_TASK_S`).
+Each function takes a session, a log, or events, folded at most once (see
+:mod:`samnb.engine.history`). *Seen* is a pair about which at least one person answered; a
+*touch* is one such answer; seconds run from being shown the pair to the answer (see
+:data:`~samnb.engine.concepts.flow.MAX_TASK_S`).
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from samnb.engine.concepts.flow import fold
 from samnb.engine.concepts.policy import PastDecision, past_decisions
 from samnb.engine.concepts.state import Answer, ConceptState, PairState
-from samnb.engine.effort import Source, read_source
+from samnb.engine.effort import Source
+from samnb.engine.history import read_history
 from samnb.engine.routing import Outcome
 from samnb.events.concepts import (
     ConceptProposed,
@@ -33,8 +34,7 @@ NAN: Final = float("nan")
 
 def read_state(source: Source) -> ConceptState:
     """Return what a session, a log or events say about pairs."""
-    events, _ = read_source(source)
-    return fold(ConceptState(), events)
+    return read_history(source)[0].pairs
 
 
 def person_answers(pair: PairState) -> tuple[Answer, ...]:
@@ -196,8 +196,8 @@ def verifiers(source: Source) -> pd.DataFrame:
     """
     import pandas as pd
 
-    events, _ = read_source(source)
-    state = fold(ConceptState(), events)
+    events, _ = read_history(source)
+    state = events.pairs
     names: dict[tuple[str, ConceptTask], None] = {}
     for event in events:
         if isinstance(event.body, MvAnswered | EvAnswered) and event.body.model:

@@ -175,7 +175,7 @@ def concept_blocks(log: Folded, wanted: Selection, drawer: Drawer) -> Iterator[B
         drawer: draws the figures.
     """
     events = select(log, wanted)
-    every = list(concept_stats.read_state(events).pairs.values())
+    every = list(events.pairs.pairs.values())
     if not every:
         return
     yield _pair_tiles(every)

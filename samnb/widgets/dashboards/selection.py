@@ -12,10 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
-from samnb.engine.concepts.flow import fold as fold_pairs
 from samnb.engine.concepts.state import ConceptState, PairState
-from samnb.engine.effort import effort_of
-from samnb.engine.flow import fold
+from samnb.engine.effort import Source
+from samnb.engine.history import History, read_history
 from samnb.engine.state import ItemState, ProjectState
 from samnb.events import Event, ItemDeleted, item_ids_of
 from samnb.events.concepts import ConceptProposed, EvAnswered, MvAnswered
@@ -54,23 +53,30 @@ class Folded:
         models: by item id, the models that had a part in an object or a pair.
     """
 
-    events: tuple[Event, ...]
-    project: ProjectState
-    pairs: ConceptState
+    events: History
     models: dict[str, frozenset[str]]
 
+    @property
+    def project(self) -> ProjectState:
+        """The state of the masklet loop."""
+        return self.events.project
 
-def read_log(events: Sequence[Event]) -> Folded:
-    """Fold a log for both loops."""
-    project = fold(ProjectState(), events)
-    pairs = fold_pairs(ConceptState(), events)
+    @property
+    def pairs(self) -> ConceptState:
+        """The state of the concept loop."""
+        return self.events.pairs
+
+
+def read_log(source: Source) -> Folded:
+    """Read a log for both loops."""
+    events, _ = read_history(source)
     models: dict[str, frozenset[str]] = {}
-    for item_id, cost in effort_of(events, project.items).items():
-        made = {p.model for p in project.items[item_id].proposals}
+    for item_id, cost in events.costs().items():
+        made = {p.model for p in events.project.items[item_id].proposals}
         models[item_id] = frozenset({cost.model, *made} - {""})
-    for pair in pairs.pairs.values():
+    for pair in events.pairs.pairs.values():
         models[pair.id] = _models_of(pair)
-    return Folded(tuple(events), project, pairs, models)
+    return Folded(events, models)
 
 
 def _models_of(pair: PairState) -> frozenset[str]:
@@ -94,7 +100,7 @@ def choices(log: Folded) -> dict[str, tuple[tuple[str, str], ...]]:
     }
 
 
-def select(log: Folded, wanted: Selection) -> tuple[Event, ...]:
+def select(log: Folded, wanted: Selection) -> History:
     """Return the part of a log that is wanted, as a log."""
     if wanted.is_all or not log.events:
         return log.events
@@ -106,7 +112,7 @@ def select(log: Folded, wanted: Selection) -> tuple[Event, ...]:
         for s in log.project.items.values()
         if not s.is_deleted and not is_object_wanted(s, wanted, log)
     ]
-    return (*events, *_taken_away(unwanted, log.events))
+    return History((*events, *_taken_away(unwanted, log.events)))
 
 
 def _taken_away(item_ids: Iterable[str], events: Sequence[Event]) -> Iterable[Event]:

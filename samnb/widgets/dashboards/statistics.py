@@ -11,8 +11,8 @@ from typing import Any, Final
 import ipywidgets
 
 from samnb.engine.concepts.policy import PastDecision, past_decisions, random_slice
+from samnb.engine.history import read_history
 from samnb.engine.routing_simulator import plot_reliability
-from samnb.events import Event
 from samnb.events.concepts import ConceptTask, EvAnswered, MvAnswered
 from samnb.metrics.calibration import expected_calibration_error, reliability
 from samnb.store.db import Log
@@ -104,7 +104,6 @@ class Statistics(Dashboard):
     ) -> None:
         super().__init__("Statistics", str(where), note=note, runners=runners, later=later)
         self._log = log
-        self._events: list[Event] = []
         self._wanted, self._tab = Selection(), "masklets"
         self._shown: tuple[int, Selection, str] | None = None
         self._blocks: list[_Part] = []
@@ -176,13 +175,13 @@ class Statistics(Dashboard):
 
     def look(self) -> None:
         """Read what is new; draw when something is, or something else is wanted."""
-        self._events += self._log.read(self._events[-1].seq if self._events else 0)
+        events, _ = read_history(self._log)
         wanted, tab = self._wanted, self._tab
-        key = (len(self._events), wanted, tab)
+        key = (len(events), wanted, tab)
         if key == self._shown:
             return
         self._shown = key
-        log = read_log(self._events)
+        log = read_log(events)
         if tab == "routing":
             self._post(_Look(log, tab, (), _checks(log)))
             return
