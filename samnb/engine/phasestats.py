@@ -172,7 +172,11 @@ class PhaseTable:
         return "\n".join([text, "", *(f"{word}: {what}" for word, what in self.notes.items())])
 
     def _repr_html_(self) -> str:
-        table = self.to_frame().to_html(index=False, float_format=_number, na_rep="-")
+        rows = self.to_frame()
+        names = zip(rows["phase"], rows["model in loop"], strict=True)
+        rows["phase"] = [f"{phase}: {model}" if model else phase for phase, model in names]
+        rows = rows.drop(columns="model in loop")  # fits the page of a notebook so
+        table = rows.to_html(index=False, float_format=_number, na_rep="-")
         notes = "".join(f"<dt>{w}</dt><dd>{what}</dd>" for w, what in self.notes.items())
         return f"{table}<details><summary>Definitions</summary><dl>{notes}</dl></details>"
 

@@ -117,7 +117,8 @@ class ReplayResult:
         return "\n".join([table, total, *(f"{k}: {v}" for k, v in self.notes.items())])
 
     def _repr_html_(self) -> str:
-        table = self.to_frame().drop(columns=["item_id"]).to_html(index=False)
+        # One column a masklet: so many figures do not fit side by side on a notebook's page.
+        table = self.to_frame().drop(columns=["item_id"]).T.to_html(header=False)
         return f"{table}<p>{self.saved_edits} of {self.edits} edits saved</p>"
 
 

@@ -49,8 +49,13 @@ class ImportedFiles:
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.n_masklets} masklets for {len(self.videos)} videos", *self.videos]
+        lines = [f"{_many(self.n_masklets, 'masklet')} for {_many(len(self.videos), 'video')}"]
+        lines += self.videos
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+
+def _many(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def import_files(
