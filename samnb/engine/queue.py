@@ -81,6 +81,22 @@ def take_next(
     return core.item(taken[0]) if taken else None
 
 
+def renew(core: Core, item_id: str, role: Role, lease_s: float) -> None:
+    """Lengthen a claim whose worker is still at it; see ``Session.renew``."""
+
+    def make(project: ProjectState) -> list[Body]:
+        state, now_s = project.items[item_id], core.clock()
+        claim = state.claim
+        is_own = claim is not None and claim.worker_id == core.worker.id
+        if claim is None or not is_own or claim.until_s - now_s > lease_s / 2:
+            return []
+        is_at_hand = not state.is_deleted and state.step is STEP_OF_ROLE[role]
+        return [Claimed(item_id, role, now_s + lease_s)] if is_at_hand else []
+
+    core.item(item_id)
+    core.commit(make)
+
+
 def release(core: Core, item_id: str) -> None:
     """Give a claimed item back; see ``Session.release``."""
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from samnb.engine.session import LEASE_S
 from samnb.events import FrameTracked, PropagationEnded
 from samnb.masks import rle as rle_ops
 from samnb.store.db import Log
@@ -301,6 +302,21 @@ def test_a_claim_keeps_others_away_until_its_lease_runs_out(
         cy.judge(dog.id, "satisfactory")
     clock.now_s += 601
     assert cy.next("verifier").item == dog
+
+
+def test_only_a_claim_of_ones_own_that_runs_out_is_renewed(session, dog, open_project, clock):
+    session.renew(dog.id, "annotator")
+    assert session.item(dog.id).claim is None, "there was none"
+    bo = open_project("bo")
+    bo.next("annotator")
+    until_s = bo.item(dog.id).claim.until_s
+    bo.renew(dog.id, "annotator")
+    assert bo.item(dog.id).claim.until_s == until_s
+    clock.now_s = until_s - 1
+    session.renew(dog.id, "annotator")
+    assert session.item(dog.id).claim.worker_id == "bo"
+    bo.renew(dog.id, "annotator")
+    assert bo.item(dog.id).claim.until_s == clock.now_s + LEASE_S
 
 
 def test_a_released_item_is_free(session, media, dog, open_project):

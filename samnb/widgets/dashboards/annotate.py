@@ -12,7 +12,7 @@ import ipywidgets
 from samnb.engine import queue
 from samnb.engine.session import Session
 from samnb.engine.state import ItemState, ProjectState
-from samnb.events import Event
+from samnb.events import Event, item_ids_of
 from samnb.types import Role, Step
 from samnb.widgets.concept_drafts import is_draft
 from samnb.widgets.dashboards.page import ROOT, Dashboard, growth_text
@@ -151,8 +151,16 @@ class Annotate(Dashboard):
 
     # -- looking -----------------------------------------------------------------------
 
-    def _log_grew(self, _events: Sequence[Event]) -> None:
+    def _log_grew(self, events: Sequence[Event]) -> None:
+        held, me = self.item_id, self.session.worker.id
+        if held and any(e.worker_id == me and held in item_ids_of(e.body) for e in events):
+            self.work.post_latest("renew", lambda: self._renew(held))
         self.work.post_latest("look", self.look)
+
+    def _renew(self, held: str) -> None:
+        """Work on the object in hand keeps it in hand."""
+        if held == self.item_id:
+            self.session.renew(held, Role.ANNOTATOR)
 
     def look(self) -> None:
         """Count what waits, and see whether the object in hand was handed in."""
@@ -182,8 +190,10 @@ class Annotate(Dashboard):
             in_hand = f"In hand: <b>{html.escape(title(held))}</b> in {html.escape(media.name)}"
         elif now.n_waiting:
             in_hand = "Nothing in hand: take the next object, or click a new one in the picture"
-        else:
+        elif self.session.state.media:
             in_hand = "Nothing waits for you: click an object in the picture to begin one"
+        else:
+            in_hand = "Nothing waits for you: add a video or a picture first, at the right below"
         waiting = f"{now.n_waiting} waiting{back} · {now.n_mine} handed in by you"
         self.in_hand.value = f'{in_hand}<br><span class="samnb-faint">{waiting}</span>'
         self.steps.value = steps_html(now.steps, label="objects at each step")

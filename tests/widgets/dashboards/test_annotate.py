@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from samnb.engine.session import LEASE_S
 from samnb.types import Step
 from samnb.widgets.concept_drafts import is_draft
 from samnb.widgets.dashboards.annotate import count_supply
@@ -54,6 +55,26 @@ def test_handing_in_brings_the_next(annotate, queue):
     assert page.session.item(queue[0]).step is Step.VERIFY
     assert page.item_id == queue[1] and "back is handed in" in page.banner.words.value
     assert "1 waiting · 1 handed in by you" in page.in_hand.value
+
+
+def test_work_on_the_object_in_hand_keeps_it_in_hand(annotate, queue, media, clock):
+    page = annotate()
+    page.take.click()
+    claimed = page.session.item(queue[0]).claim.until_s
+    clock.now_s += 0.4 * LEASE_S
+    page.session.look(media.id, queue[0], 1)
+    assert page.session.item(queue[0]).claim.until_s == claimed, "more than half is left"
+    clock.now_s += 0.2 * LEASE_S
+    page.session.look(media.id, queue[1], 1)
+    assert page.session.item(queue[0]).claim.until_s == claimed, "that was another object"
+    page.session.look(media.id, queue[0], 2)
+    assert page.session.item(queue[0]).claim.until_s == clock.now_s + LEASE_S
+    page.skip.click()
+    assert page.session.item(queue[0]).claim is None
+
+
+def test_without_media_it_asks_for_some(annotate):
+    assert "add a video" in annotate().in_hand.value
 
 
 def test_an_empty_queue_invites_to_begin(annotate, media):
