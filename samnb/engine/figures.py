@@ -38,7 +38,7 @@ class NotebookFigure(Figure):
 def plot_phases(table: PhaseTable) -> Figure:
     """Draw measured against published figures: time, edits, clicks and alignment."""
     rows = [r for r in table.rows if r.phase in PAPER]
-    figure, axes = _subplots(1, 4, 13.0, 3.2)
+    figure, axes = _subplots(2, 2, 9.0, 5.4)
     labels = [r.group.replace("phase ", "P").replace(", ", "\n") for r in rows]
     _pairs(
         axes[0], labels, [r.speed_up for r in rows], [PAPER[r.phase].speed_up for r in rows],
@@ -157,7 +157,7 @@ def plot_effort(table: pd.DataFrame) -> Figure:
     titles = (("clicks", "clicks"), ("edited_frames", "edited frames"), ("active_s", "seconds"))
     for panel, (column, title) in zip(axes, titles, strict=True):
         panel.plot(range(len(table)), table[column], marker="o", color=MEASURED)
-        panel.set_xticks(range(len(table)), table.model, rotation=20, ha="right", fontsize=7)
+        panel.set_xticks(range(len(table)), table.model, rotation=20, ha="right", fontsize=8)
         panel.set_title(f"{title} per masklet", fontsize=10)
         panel.set_ylim(bottom=0)
     return figure

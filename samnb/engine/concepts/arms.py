@@ -161,8 +161,10 @@ class ArmTable:
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<li>{k}: {v}</li>" for k, v in timing.definitions().items())
-        tables = [self.to_frame().round(2), self.ratios().round(2)]
-        return "".join(t.to_html(index=False) for t in tables if len(t)) + f"<ul>{notes}</ul>"
+        # One column an arm: so many figures do not fit side by side on a notebook's page.
+        text = self.to_frame().round(2).set_index("arm").rename_axis(None).T.to_html()
+        ratios = self.ratios().round(2)
+        return text + (ratios.to_html(index=False) if len(ratios) else "") + f"<ul>{notes}</ul>"
 
 
 def _over(a: float, b: float) -> float:

@@ -26,8 +26,8 @@ def plot_arms(table: ArmTable) -> Figure:
     """Draw modelled seconds per pair, ours beside the paper's, touches, and the data's cgF1."""
     rows = table.rows
     labels = [_SHORT[r.arm] for r in rows]
-    figure = NotebookFigure(figsize=(13.0, 3.2), layout="constrained")
-    axes = figure.subplots(1, 4)
+    figure = NotebookFigure(figsize=(9.0, 5.4), layout="constrained")
+    axes = figure.subplots(2, 2).ravel()
     for ax, title, ours, paper in (
         (axes[0], "s per positive", [r.times.positive_s for r in rows],
          [PAPER[r.arm].positive_s for r in rows]),
@@ -46,7 +46,7 @@ def plot_arms(table: ArmTable) -> Figure:
     axes[3].bar(list(places), [r.scores["cgf1"] for r in rows], 0.6, color=MEASURED)
     axes[3].set_title("cgF1 of the data set", fontsize=10)
     for ax in axes:
-        ax.set_xticks(list(places), labels, fontsize=7)
+        ax.set_xticks(list(places), labels, fontsize=8)
         ax.spines[["top", "right"]].set_visible(False)
     return figure
 
