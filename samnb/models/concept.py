@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from samnb.models.base import FramePrompts, FrameSource, Image, Prediction
 from samnb.models.checkpoints import file_version
-from samnb.models.concept_look import GRID, Look, look_at, view_all
+from samnb.models.concept_look import GRID, Look, distinct, look_at, view_all
 from samnb.models.concept_net import ConceptNet
 from samnb.models.concept_proposals import Proposer
 from samnb.models.concept_video import EVERY, follow
@@ -130,8 +130,9 @@ class LearnedSegmenter:
         return look
 
     def everything(self, image: Image, phrase: str) -> ConceptPrediction:
-        """Answer for a phrase with every candidate, also those not worth looking at."""
-        return self._answer(image, self.look(image), phrase, None, least=0.0)
+        """Answer for a phrase with every candidate, also those not worth looking at and those
+        that are a part of a likelier one, or hold it."""
+        return self._answer(image, self.look(image), phrase, None, is_all=True)
 
     def segment(
         self,
@@ -158,7 +159,7 @@ class LearnedSegmenter:
         phrase: str,
         shown: Exemplars | None,
         *,
-        least: float = MIN_PROBABILITY,
+        is_all: bool = False,
     ) -> ConceptPrediction:
         if shown is not None and len(shown.positive_xyxy) + len(shown.negative_xyxy):
             look, shift = self._compare(image, look, shown)
@@ -168,14 +169,18 @@ class LearnedSegmenter:
         log_p = net.log_probability(look.embedding.to(net.vectors.device), [phrase]).cpu()
         logits = self.calibration.instance_logits(torch.from_numpy(look.quality), log_p)
         logits = logits + shift[:, None]
+        chosen = distinct(look, logits[:, 0].numpy())
+        logits, every = logits[chosen], logits
         presence = float(self.calibration.presence_logit(logits).sigmoid()[0])
-        chance = logits[:, 0].sigmoid().numpy()
+        chance = every[:, 0].sigmoid().numpy()
+        listed = np.argsort(-chance, kind="stable").tolist() if is_all else chosen
+        least = 0.0 if is_all else MIN_PROBABILITY
         if (shift >= _SURE).any():  # somebody pointed at one
             presence = max(presence, float(chance.max()))
         found = [
             # Being one implies that there is one: P(one | there is one) = P(one) / P(any).
             Instance(look.mask(int(at)), float(min(1.0, chance[at] / max(presence, 1e-6))))
-            for at in np.argsort(-chance, kind="stable")
+            for at in listed
             if chance[at] > least
         ]
         return ConceptPrediction(presence, tuple(i for i in found if i.mask.any()))

@@ -25,10 +25,13 @@ from samnb.models.tracker import MemoryTracker
 
 MIN_QUALITY: Final = 0.1
 """What is less likely than this to be one whole thing is forgotten."""
+SAME_IOU: Final = 0.7
+"""Two masks that overlap more than this show the same, and the better one stays."""
 NMS_IOU: Final = 0.5
-"""Of two masks that overlap more than this, the better one stays."""
+"""Of two masks that overlap more than this, a phrase names the likelier one alone."""
 INSIDE: Final = 0.85
-"""A mask of which more than this share lies in a better one is a part of that thing."""
+"""Nor does it name a mask of which more than this share lies in a likelier one, or the other
+way round: one of the two is a part of the other, or holds something beside it."""
 MAX_THINGS: Final = 60
 GRID: Final = 4
 """Clicks along each side beside those where the proposer sees something."""
@@ -48,6 +51,7 @@ class Look:
         embedding: (N, DIM) float32.
         features: the tracker's features of the picture.
         pasted: masks that were asked for before.
+        small: what was compared before, see :meth:`compared`.
     """
 
     size_hw: tuple[int, int]
@@ -57,6 +61,7 @@ class Look:
     embedding: Tensor
     features: Features
     pasted: dict[int, BoolMask] = field(default_factory=dict)
+    small: list[npt.NDArray[np.float32]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.quality)
@@ -67,6 +72,18 @@ class Look:
             self.pasted[at] = paste(self.mask_logits[at], self.squares[at], self.size_hw)
         return self.pasted[at].copy()
 
+    def compared(self) -> npt.NDArray[np.float32]:
+        """All masks, small and flat, to be compared with each other: (N, P) float32, 0 or 1."""
+        if not self.small:
+            scale = min(1.0, _COMPARED / max(self.size_hw))
+            h, w = (max(1, round(side * scale)) for side in self.size_hw)
+            masks = [
+                paste(logits, square * scale, (h, w)).ravel()
+                for logits, square in zip(self.mask_logits, self.squares, strict=True)
+            ]
+            self.small.append(np.array(masks, np.float32).reshape(len(self), h * w))
+        return self.small[0]
+
     def rows(self, chosen: list[int]) -> Look:
         """Return some of the things."""
         return replace(
@@ -76,13 +93,14 @@ class Look:
             quality=self.quality[chosen],
             embedding=self.embedding[chosen],
             pasted={},
+            small=[self.small[0][chosen]] if self.small else [],
         )
 
 
 def look_at(
     tracker: MemoryTracker, proposer: Proposer, net: ConceptNet, image: Image, *, grid: int = GRID
 ) -> Look:
-    """Propose masks, refine and judge them, and drop parts and repetitions.
+    """Propose masks, refine and judge them, and drop repetitions.
 
     Args:
         tracker: gives features and answers clicks.
@@ -114,21 +132,41 @@ def view_all(net: ConceptNet, image: Image, maps: Tensor, features: Features) ->
 
 
 def tidy(look: Look) -> Look:
-    """Sort by quality and keep what is likely one whole thing, each once."""
+    """Sort by quality and keep what is likely one whole thing, each once.
+
+    Parts stay, and what holds more than one thing: which of them is meant, a phrase tells (see
+    :func:`distinct`).
+    """
     order = [i for i in np.argsort(-look.quality) if look.quality[i] >= MIN_QUALITY]
-    scale = min(1.0, _COMPARED / max(look.size_hw))
-    small_hw = (max(1, round(look.size_hw[0] * scale)), max(1, round(look.size_hw[1] * scale)))
-    flat = np.array(
-        [paste(look.mask_logits[i], look.squares[i] * scale, small_hw).ravel() for i in order],
-        np.float32,
-    ).reshape(len(order), small_hw[0] * small_hw[1])
-    inter, area = flat @ flat.T, flat.sum(1)
+    shares = look.compared()
     kept: list[int] = []
-    for at in range(len(order)):
-        if area[at] == 0:
-            continue
-        shared = inter[at, kept]
-        iou = shared / np.maximum(area[at] + area[kept] - shared, 1)
-        if not ((iou > NMS_IOU) | (shared > INSIDE * area[at])).any():
+    for at in order:
+        if shares[at].any() and not (_overlap(shares, at, kept)[0] > SAME_IOU).any():
+            kept.append(int(at))
+    return look.rows(kept[:MAX_THINGS])
+
+
+def distinct(look: Look, chance: npt.NDArray[np.float32]) -> list[int]:
+    """Choose the things that one phrase may name together, the likeliest first.
+
+    Args:
+        look: what is in the picture.
+        chance: (N,), how likely the phrase names each; any scale.
+    """
+    shares = look.compared()
+    kept: list[int] = []
+    for at in np.argsort(-chance, kind="stable").tolist():
+        iou, inside = _overlap(shares, at, kept)
+        if not ((iou > NMS_IOU) | (inside > INSIDE)).any():
             kept.append(at)
-    return look.rows([int(order[i]) for i in kept[:MAX_THINGS]])
+    return kept
+
+
+def _overlap(
+    masks: npt.NDArray[np.float32], at: int, others: list[int]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """IoU of a mask with others, and the share that they have of the smaller of the two."""
+    shared = masks[others] @ masks[at]
+    area, theirs = masks[at].sum(), masks[others].sum(1)
+    iou = shared / np.maximum(area + theirs - shared, 1)
+    return iou, shared / np.maximum(np.minimum(area, theirs), 1)

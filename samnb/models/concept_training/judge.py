@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from samnb.masks.rle import encode
 from samnb.metrics.cgf1 import CgScore, PairCount, count_pair, mask_ious, total
 from samnb.models.concept import Calibration, LearnedSegmenter
+from samnb.models.concept_look import Look, distinct
 from samnb.models.concepts import ConceptSegmenter
 from samnb.synthetic.concepts import ConceptScene, hard_negatives, make_concept_scene
 from samnb.synthetic.things import COLOUR_NAMES, HELD_OUT, NOUNS, parse_phrase
@@ -106,6 +107,7 @@ def calibrate(segmenter: LearnedSegmenter, scenes: Sequence[ConceptScene]) -> Ca
     """
     ones: list[tuple[Tensor, Tensor, Tensor]] = []
     present: list[bool] = []
+    looks: list[Look] = []
     for scene in scenes:
         look = segmenter.look(scene.image)
         masks = [look.mask(i) for i in range(len(look))]
@@ -118,6 +120,7 @@ def calibrate(segmenter: LearnedSegmenter, scenes: Sequence[ConceptScene]) -> Ca
                 (torch.from_numpy(look.quality), log_p[:, column], torch.tensor(hits).float())
             )
             present.append(bool(truth))
+            looks.append(look)
     calibration = Calibration()
     quality, words, right = (torch.cat([o[k] for o in ones]) for k in range(3))
 
@@ -126,12 +129,15 @@ def calibrate(segmenter: LearnedSegmenter, scenes: Sequence[ConceptScene]) -> Ca
         return F.binary_cross_entropy_with_logits(logits, right)
 
     def presence_loss() -> Tensor:
-        each = [calibration.instance_logits(q, w[:, None]).detach() for q, w, _ in ones]
-        logits = torch.stack([calibration.presence_logit(e)[0] for e in each])
+        logits = torch.stack([calibration.presence_logit(each)[0] for each in named])
         wanted = torch.tensor(present).float()
         return F.binary_cross_entropy_with_logits(logits, wanted)
 
     _fit(calibration.instance, instance_loss)
+    named: list[Tensor] = []
+    for look, (q, w, _) in zip(looks, ones, strict=True):
+        logits = calibration.instance_logits(q, w[:, None]).detach()
+        named.append(logits[distinct(look, logits[:, 0].numpy())])
     _fit(calibration.presence, presence_loss)
     return calibration
 
