@@ -9,6 +9,7 @@ import logging
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,11 @@ def _parser() -> argparse.ArgumentParser:
     mem = stage("memory", _memory, "teach the memory to track", needs_cache=True)
     mem.add_argument("--out", type=Path, required=True, help="folder for curve and checkpoints")
     mem.add_argument("--weights", type=Path, required=True, help="result of the distill stage")
+    mem.add_argument(
+        "--go-on",
+        action="store_true",
+        help="the weights already track: no warm start, and clips of full length from the start",
+    )
     mem.add_argument("--footage", nargs="*", type=Path, default=[], help="videos as backgrounds")
     mem.add_argument("--minutes", type=float, default=MemorySettings.minutes)
     mem.add_argument("--workers", type=int, default=2, help="single-threaded processes")
@@ -199,6 +205,9 @@ def _train_memory(rank: int, args: argparse.Namespace, meeting: Path) -> None:
     logging.info("%d cut-outs, %d held out", len(stock.cutouts), len(held.cutouts))
     model = build_mobile(args.size, weights=args.weights, predictor="base")
     settings = MemorySettings(minutes=args.minutes, seed=args.seed)
+    if args.go_on:
+        longest = max(settings.lengths)
+        settings = replace(settings, warm_clips=0, lengths=(longest,), until=(1.0,))
     large = share_build(model, QUALITY_SIZE)
     replay = stock.pictures
     run_memory(model, stock, held, settings, args.out, large=large, replay=replay, team=team)

@@ -71,7 +71,8 @@ class MemorySettings:
         fine_lr: greatest learning rate of the mask decoder and of all that writes into features.
         large_share: share of steps on the larger build, in the second half of the run.
         synthetic_share: share of clips from the synthetic room, the others are composed.
-        warm_clips: clips that the memory's warm start learns from.
+        warm_clips: clips that the memory's warm start learns from; 0 trains on from weights that
+            already track.
         replay_every: steps between reminders of stage 1.
         seed: of every random choice.
         eval_every_s: seconds between evaluations.
@@ -196,9 +197,10 @@ def run_memory(
     mix = settings.synthetic_share
     pool = ClipPool(model, stock, settings.pool, longest, mix)
     big = ClipPool(large, stock, max(4, settings.pool // 8), 4, mix) if large is not None else None
-    for _ in range(16 if resumed else settings.warm_clips):
+    is_fresh = not resumed and settings.warm_clips > 0
+    for _ in range(settings.warm_clips if is_fresh else 16):
         pool.add(rng)
-    if not resumed and team.is_lead:
+    if is_fresh and team.is_lead:
         run.record(start_from_mask_prompts(model, pool.clips))
     team.agree_on(model)
     share = run.share
