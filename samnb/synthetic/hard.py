@@ -7,6 +7,8 @@ say otherwise. Clips are set here by name only: no theme drawn by chance is one 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from samnb.synthetic import sprites
@@ -48,20 +50,21 @@ def _jar(pen: Pen, look: Look) -> None:
     full = [(-0.5, 0.18), (0, 0.24), (0.5, 0.18), (0.48, 0.78), (0.25, 0.86), (-0.25, 0.86),
             (-0.48, 0.78)]  # fmt: skip
     pen.fill(curve(full), puff=0.3)
-    pen.fill(oval(0, 0.18, 0.5, 0.07), tuple(0.8 * c for c in look.main), 0)
+    red, green, blue = look.main
+    pen.fill(oval(0, 0.18, 0.5, 0.07), (0.8 * red, 0.8 * green, 0.8 * blue), 0)
     pen.fill([(-0.48, -0.9), (0.48, -0.9), (0.48, -0.6), (-0.48, -0.6)], _EDGE, 0.1, clear=0.4)
     _gleam(pen, -0.42, -0.3, 0.6)
 
 
 def _wine_glass(pen: Pen, look: Look) -> None:
-    bowl = [(-0.46, -0.94), (0.46, -0.94), (0.52, -0.5), (0.34, -0.02), (0.06, 0.14),
+    bowl = [(-0.46, -0.84), (0.46, -0.84), (0.52, -0.5), (0.34, -0.02), (0.06, 0.14),
             (-0.06, 0.14), (-0.34, -0.02), (-0.52, -0.5)]  # fmt: skip
     pen.fill([(-0.06, 0.1), (0.06, 0.1), (0.05, 0.82), (-0.05, 0.82)], _EDGE, 0.3, clear=0.5)
     pen.fill(oval(0, 0.84, 0.46, 0.1), _EDGE, 0.3, clear=0.6)
     _glass(pen, curve(bowl), 0.06)
     wine = [(-0.44, -0.42), (0, -0.38), (0.44, -0.42), (0.28, -0.06), (0, 0.08), (-0.28, -0.06)]
     pen.fill(curve(wine), puff=0.3, clear=0.2)
-    _gleam(pen, -0.36, -0.84, -0.3)
+    _gleam(pen, -0.36, -0.76, -0.3)
 
 
 def _bubble(pen: Pen, look: Look) -> None:
@@ -87,7 +90,7 @@ def _flask(pen: Pen, look: Look) -> None:
 def _line(pen: Pen, points: Points, width: float, colour: tuple[float, float, float]) -> None:
     """A stroke with round ends."""
     places = np.asarray(points, float)
-    for a, b in zip(places[:-1], places[1:], strict=True):
+    for a, b in pairwise(places):
         along = (b - a) / max(float(np.hypot(*(b - a))), 1e-6)
         side = np.array([-along[1], along[0]]) * width / 2
         pen.fill([tuple(p) for p in (a + side, b + side, b - side, a - side)], colour, 0.6)
@@ -122,7 +125,7 @@ def _glasses(pen: Pen, look: Look) -> None:
         _ring(pen, x, 0, 0.4, 0.11, look)
     _line(pen, [(-0.12, -0.06), (0, -0.12), (0.12, -0.06)], 0.11, look.main)
     for side in (-1, 1):
-        _line(pen, [(0.84 * side, -0.1), (0.93 * side, -0.34)], 0.1, look.main)
+        _line(pen, [(0.82 * side, -0.1), (0.88 * side, -0.34)], 0.1, look.main)
 
 
 def _scissors(pen: Pen, look: Look) -> None:
