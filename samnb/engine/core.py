@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from samnb.engine.flow import fold
+from samnb.engine.software import Software, software_here
 from samnb.engine.state import ItemState, ProjectState
 from samnb.events import (
     Body,
@@ -68,6 +69,7 @@ class Core:
         ids: returns a fresh id; pass a counter for runs that replay bit for bit.
         cache: decoded frames, bounded in bytes; shared between sessions if you like.
         owns_log: close the log together with this object; False where others work on it.
+        software: versions to note in the log; None takes the installed ones.
     """
 
     def __init__(
@@ -80,8 +82,10 @@ class Core:
         ids: Callable[[], str] = new_id,
         cache: FrameCache | None = None,
         owns_log: bool = True,
+        software: Software | None = None,
     ) -> None:
         self.log = log
+        self.software = software_here() if software is None else software
         self._owns_log = owns_log
         self.worker = worker
         self.clock = clock
@@ -94,7 +98,12 @@ class Core:
         self._readers: dict[str, MediaReader] = {}
         self._grids: dict[str, tuple[int, ...]] = {}
         self.commit(lambda s: [] if s.project else [project])
-        self.commit(lambda s: [] if s.workers.get(worker.id) == worker else [WorkerJoined(worker)])
+        self.commit(self._join)
+
+    def _join(self, state: ProjectState) -> list[Body]:
+        who, software = self.worker, self.software
+        is_known = state.workers.get(who.id) == who and state.software.get(who.id) == software
+        return [] if is_known else [WorkerJoined(who, software)]
 
     # -- state -----------------------------------------------------------------
 

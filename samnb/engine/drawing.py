@@ -12,6 +12,7 @@ from samnb.engine import masklets
 from samnb.engine.core import Clock, Core, new_id
 from samnb.engine.flow import require_step
 from samnb.engine.phases import PHASES, phase_of, require_tool
+from samnb.engine.software import Software
 from samnb.engine.state import FrameState, OpStatus, ProjectState
 from samnb.engine.tracking import ModelSlot, Tracking
 from samnb.events import (
@@ -66,6 +67,7 @@ class Drawing(Core):
         ids: Callable[[], str] = new_id,
         cache: FrameCache | None = None,
         owns_log: bool = True,
+        software: Software | None = None,
     ) -> None:
         super().__init__(
             log,
@@ -75,6 +77,7 @@ class Drawing(Core):
             ids=ids,
             cache=cache,
             owns_log=owns_log,
+            software=software,
         )
         self._model = model
         self._tracking: Tracking | None = None

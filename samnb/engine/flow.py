@@ -109,6 +109,7 @@ class _Draft:
     workers: dict[str, Worker]
     runs: dict[str, Run]
     cursors: dict[str, Cursor]
+    software: dict[str, tuple[tuple[str, str], ...]]
     fresh: set[str]
 
     def item(self, item_id: str) -> ItemState:
@@ -130,6 +131,7 @@ def fold(state: ProjectState, events: Iterable[Event]) -> ProjectState:
         dict(state.workers),
         dict(state.runs),
         dict(state.cursors),
+        dict(state.software),
         set(),
     )
     for event in events:
@@ -146,6 +148,7 @@ def fold(state: ProjectState, events: Iterable[Event]) -> ProjectState:
         draft.workers,
         draft.runs,
         draft.cursors,
+        draft.software,
     )
 
 
@@ -155,6 +158,7 @@ def _project_created(draft: _Draft, _event: Event, body: ProjectCreated) -> None
 
 def _worker_joined(draft: _Draft, _event: Event, body: WorkerJoined) -> None:
     draft.workers[body.worker.id] = body.worker
+    draft.software[body.worker.id] = body.software
 
 
 def _media_added(draft: _Draft, _event: Event, body: MediaAdded) -> None:

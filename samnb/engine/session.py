@@ -20,6 +20,7 @@ from samnb.engine.drawing import Drawing
 from samnb.engine.flow import require_other_worker, require_step
 from samnb.engine.masklets import PropagationResult
 from samnb.engine.promotion import choose_model
+from samnb.engine.software import Software
 from samnb.engine.state import ItemState, ProjectState
 from samnb.engine.tracking import ModelSlot
 from samnb.events import Body, Judged, ProjectCreated, Reopened, Submitted
@@ -63,6 +64,7 @@ class Session(Drawing):
         clock: Clock = time.time,
         ids: Callable[[], str] = new_id,
         cache: FrameCache | None = None,
+        software: Software | None = None,
     ) -> Session:
         """Open a project file or database, making it when it is not there.
 
@@ -77,6 +79,8 @@ class Session(Drawing):
             clock: wall-clock time in seconds since the epoch.
             ids: source of fresh ids.
             cache: decoded frames, to share between sessions.
+            software: ``(package, version)`` to note in the log as what the worker works with;
+                None takes the installed ones.
 
         Raises:
             LogError: not a samnb project, or it cannot be opened.
@@ -94,6 +98,7 @@ class Session(Drawing):
             clock=clock,
             ids=ids,
             cache=cache,
+            software=software,
         )
 
     def as_worker(self, worker: str | Worker) -> Session:
@@ -110,6 +115,7 @@ class Session(Drawing):
             ids=self.new_id,
             cache=self._cache,
             owns_log=False,
+            software=self.software,
         )
 
     @cached_property

@@ -199,6 +199,7 @@ class ProjectState:
     Attributes:
         tags: facts about media that pixels do not tell, by medium id.
         cursors: last view by worker id.
+        software: versions of packages that a worker's sessions ran with last, by worker id.
     """
 
     seq: int = 0
@@ -209,6 +210,7 @@ class ProjectState:
     workers: Mapping[str, Worker] = field(default_factory=dict)
     runs: Mapping[str, Run] = field(default_factory=dict)
     cursors: Mapping[str, Cursor] = field(default_factory=dict)
+    software: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
     def items_of(self, media_id: str, *, with_deleted: bool = False) -> tuple[ItemState, ...]:
         """The items of one medium in the order of their object numbers."""

@@ -30,9 +30,15 @@ class ProjectCreated:
 
 @dataclass(frozen=True, slots=True)
 class WorkerJoined:
-    """A worker is known from here on."""
+    """A worker is known from here on, or works with other versions from here on.
+
+    Attributes:
+        software: ``(package, version)`` of what the worker's session runs with; empty in older
+            logs, and where only a model's own name tells.
+    """
 
     worker: Worker
+    software: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

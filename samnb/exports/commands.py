@@ -243,4 +243,5 @@ def _open_known(project: str | Path) -> Session:
     finally:
         log.close()
     worker = next(iter(state.workers.values()), Worker("me"))
-    return Session.open(project, worker=worker)
+    software = state.software.get(worker.id)  # those at work then, whatever is installed now
+    return Session.open(project, worker=worker, software=software)

@@ -39,6 +39,7 @@ from samnb.events import (
     PropagationStarted,
     Submitted,
     TrainingStarted,
+    WorkerJoined,
     encode,
 )
 from samnb.events.concepts import (
@@ -96,7 +97,18 @@ def gather_facts(
         software=tuple((software or {}).items()),
         licence=licence,
         is_pseudonymous=is_pseudonymous,
+        used=_used(rows),
+        is_used_known=bool(state.software) and all(state.software.values()),
     )
+
+
+def _used(events: Iterable[Event]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Every version of every package that sessions ran with, in the order of the log."""
+    found: dict[str, dict[str, None]] = {}
+    for body in (e.body for e in events):
+        for package, version in body.software if isinstance(body, WorkerJoined) else ():
+            found.setdefault(package, {})[version] = None
+    return tuple((package, tuple(versions)) for package, versions in found.items())
 
 
 def _log(events: Sequence[Event], state: ProjectState) -> LogFacts:

@@ -54,6 +54,11 @@ def media_words(media: Sequence[MediaFacts]) -> str:
     return listed(count(n, kind, _PLURALS.get(kind, "")) for kind, n in kinds.items())
 
 
+def _tool(facts: CardFacts) -> str:
+    versions = dict(facts.used).get("samnb", ())
+    return f"samnb {listed(versions)}" if versions else "samnb"
+
+
 def _data(facts: CardFacts) -> Iterable[str]:
     engines = listed(
         name
@@ -65,8 +70,8 @@ def _data(facts: CardFacts) -> Iterable[str]:
     )
     which = "data engines" if " and " in engines else "data engine"
     yield (
-        f"The data were annotated with samnb, which runs the {which} of {engines} and writes "
-        "every act to an append-only log; all figures given here are computed from that log."
+        f"The data were annotated with {_tool(facts)}, which runs the {which} of {engines} and "
+        "writes every act to an append-only log; all figures given here are computed from that log."
     )
     if not facts.media:
         yield "The project has no media yet."

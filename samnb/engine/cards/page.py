@@ -114,7 +114,9 @@ def gaps(facts: CardFacts) -> list[str]:
         found.append("Under which licence the media and annotations may be used.")
     found.append("Who the people are, what they were paid and told, and whether anybody shown "
                  "agreed.")  # fmt: skip
-    found.append("Which versions of samnb and other packages were used while annotating.")
+    if not facts.is_used_known:
+        some = "some of the workers" if facts.used else "the workers"
+        found.append(f"Which versions of samnb and other packages {some} used.")
     found.append("Whether and to whom the annotations were exported.")
     nameless = [code(m.name) for m in facts.models if m.version_hash is None]
     if nameless:

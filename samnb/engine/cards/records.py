@@ -325,7 +325,9 @@ class CardFacts:
     Attributes:
         masklets: None in a project without any object.
         concepts: None in a project without any pair.
-        software: packages that made the card; the log does not tell which made the data.
+        software: packages that made the card.
+        used: packages that workers' sessions ran with, and the versions seen of each.
+        is_used_known: whether the log tells so of every worker.
         licence: what its maker says; None where nobody did.
     """
 
@@ -339,6 +341,8 @@ class CardFacts:
     software: tuple[tuple[str, str], ...] = field(default=())
     licence: str | None = None
     is_pseudonymous: bool = True
+    used: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    is_used_known: bool = False
 
     @property
     def is_empty(self) -> bool:

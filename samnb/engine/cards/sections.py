@@ -258,6 +258,8 @@ def _switch_row(switch: SwitchFacts) -> list[str]:
 def settings_section(facts: CardFacts) -> Iterator[str]:
     """What was set, and what made the card."""
     rows = []
+    if facts.used:
+        rows.append(["worked with", ", ".join(f"{n} {' and '.join(v)}" for n, v in facts.used)])
     if facts.log.annotation_fps is not None:
         rows.append(["annotated frames per second", f"{facts.log.annotation_fps:g}"])
     if facts.log.round_limit is not None:
