@@ -26,6 +26,10 @@ from samnb.models.training.prompts import Points, box_around, click_inside, corr
 CORRECTED_SHARE: Final = 0.5
 """Share of clips in which a second frame is prompted; the paper prompts up to two."""
 
+CENTRED_SHARE: Final = 0.5
+"""Share of clicks that are in the middle, of the object or of the larger error, as people click;
+the others are anywhere in there."""
+
 
 @dataclass(slots=True, eq=False)
 class _Answer:
@@ -56,7 +60,8 @@ class Play:
 
     Args:
         model: a ``SAM2Base`` in evaluation mode.
-        features: the encoded frames in playing order.
+        features: the encoded frames in playing order; each of one picture that all B objects
+            are on, or of B pictures, for each object its own.
         truth: (T, B, S, S) bool at model size; every object is visible on frame 0.
         corrections: most correction clicks on a prompted frame.
         rng: the only source of chance.
@@ -106,7 +111,9 @@ class Play:
         second = -1
         if length > 1 and self.rng.random() < CORRECTED_SHARE:
             second = int(self.rng.integers(1, length))
-        self._keep(0, self._first(), is_prompted=True)
+        first = self._first()
+        if length > 1:
+            self._keep(0, first, is_prompted=True)
         for t in range(1, length):
             answer = self._step(t)
             self._count(answer, t)
@@ -118,17 +125,24 @@ class Play:
 
     def _first(self) -> _Answer:
         truth, kind = self.truth[0], self.rng.random()
-        if kind < 0.5:
+        # A mask that is given teaches nothing by itself, only what is tracked from it does.
+        if kind < 0.5 and len(self.features) > 1:
             return self._step(0, mask=truth[:, None].float().to(self.device))
-        points = click_inside(truth, self.rng) if kind < 0.75 else box_around(truth, self.rng)
+        if kind < 0.75:
+            points = click_inside(truth, self.rng, centre=self._is_centred())
+        else:
+            points = box_around(truth, self.rng)
         answer = self._step(0, points=points)
         self._count(answer, 0)
         return self._correct(0, answer, points)
 
+    def _is_centred(self) -> bool:
+        return bool(self.rng.random() < CENTRED_SHARE)
+
     def _correct(self, t: int, answer: _Answer, points: Points | None) -> _Answer:
         for _ in range(int(self.rng.integers(1, self.corrections + 1)) if self.corrections else 0):
             guess = (answer.high[:, 0].detach() > 0).cpu()
-            click = correction_click(self.truth[t], guess, self.rng)
+            click = correction_click(self.truth[t], guess, self.rng, centre=self._is_centred())
             points = click if points is None else join(points, click)
             answer = self._step(t, points=points, previous=answer.low.detach())
             self._count(answer, t)

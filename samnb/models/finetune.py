@@ -1,13 +1,15 @@
 """Fine-tuning any SAM 2 on verified masklets: mask decoder and memory, trunk frozen.
 
-The one trainer for ``mobile`` and for SAM 2 checkpoints: it plays short clips through
-the model's own tracking step, so what is trained is what runs. Frames are encoded once.
+The one trainer for ``mobile`` and for SAM 2 checkpoints: it clicks on single frames, which
+soonest teaches what things of a domain look like, and plays short clips, all through the
+model's own tracking step, so what is trained is what runs. Frames are encoded once.
 The base's weights, in memory and on disk, stay as they are; the new version is pulled
 towards them and may rehearse replay clips, so that it keeps what it knew.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
@@ -141,6 +143,7 @@ class _Run:
                 weight.requires_grad_(True)
         self.base = [[w.detach().clone() for w in group] for group in self.groups]
         self.peaks = (settings.decoder_lr, settings.memory_lr)
+        self.total = sum(cosine(i / settings.steps) for i in range(settings.steps))
         self.optimizer = torch.optim.AdamW(
             [{"params": g, "lr": p} for g, p in zip(self.groups, self.peaks, strict=True)],
             weight_decay=0.0,
@@ -164,8 +167,8 @@ class _Run:
 
     @torch.no_grad()
     def _pull(self, factor: float) -> None:
-        for weights, origins, peak in zip(self.groups, self.base, self.peaks, strict=True):
-            share = min(1.0, peak * factor * self.settings.pull)
+        share = 1.0 - math.exp(-self.settings.pull * factor / self.total)
+        for weights, origins in zip(self.groups, self.base, strict=True):
             for weight, origin in zip(weights, origins, strict=True):
                 weight.lerp_(origin, share)
 
@@ -202,7 +205,10 @@ class _Run:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """A clip to play: features of T frames, and truth (T, B, S, S) bool at model size."""
+    """A clip to play: features of T frames, and truth (T, B, S, S) bool at model size.
+
+    With T = 1 the features may be of B pictures.
+    """
 
     features: list[Features]
     truth: Tensor
@@ -237,8 +243,10 @@ class _Drawer:
         ]
 
     def draw(self, rng: np.random.Generator) -> Window:
-        """A window of some clip in which every object is visible on the first frame."""
+        """Some frames, or a window of some clip with every object visible on the first frame."""
         settings = self.settings
+        if settings.stills_share and rng.random() < settings.stills_share:
+            return self._stills(rng)
         is_replay = bool(self.replay) and rng.random() < settings.replay_share
         rows = self.replay if is_replay else self.objects
         clip, at = rows[int(rng.integers(len(rows)))]
@@ -259,6 +267,23 @@ class _Drawer:
         chosen = [at, *self._others(clip, at, window, rng)]
         truth = np.stack([[self._mask(clip, o, p) for o in chosen] for p in window])
         return Window([self._encode(clip, p) for p in window], torch.from_numpy(truth))
+
+    def _stills(self, rng: np.random.Generator) -> Window:
+        """Single frames of objects that can be seen on them, as one frame of many pictures."""
+        features, truth = [], []
+        for _ in range(self.settings.stills):
+            is_replay = bool(self.replay) and rng.random() < self.settings.replay_share
+            rows = self.replay if is_replay else self.objects
+            clip, at = rows[int(rng.integers(len(rows)))]
+            seen = [p for p in sorted(clip.objects[at]) if rle_ops.area(clip.objects[at][p])]
+            position = seen[int(rng.integers(len(seen)))]
+            mask = self._mask(clip, at, position)
+            if mask.any():
+                features.append(self._encode(clip, position))
+                truth.append(mask)
+        maps = tuple(torch.cat(m, 1) for m in zip(*(f.maps for f in features), strict=True))
+        joined = Features(maps, features[0].code, features[0].sizes_hw)
+        return Window([joined], torch.from_numpy(np.stack(truth)[None]))
 
     def _others(
         self, clip: LabelledClip, at: int, window: list[int], rng: np.random.Generator

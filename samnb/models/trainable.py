@@ -40,47 +40,57 @@ class LabelledClip:
 class FinetuneSettings:
     """How a model learns from verified masklets.
 
-    The prompts follow SAM 2's training (paper, appendix on training): a clip starts from
-    the true mask, one click or a box with probability 1/2, 1/4, 1/4, is played in
-    reverse with probability 1/2, and some later frame may be corrected by clicks.
+    The defaults are for some minutes on two cores and a handful of verified clips: mostly
+    single frames, the rest short clips. The prompts follow SAM 2's training (paper,
+    appendix on training): a clip starts from the true mask, one click or a box with
+    probability 1/2, 1/4, 1/4, is played in reverse with probability 1/2, and some later
+    frame may be corrected by clicks; a single frame starts from a click or a box.
 
     Attributes:
-        steps: optimiser steps; a step plays one clip.
+        steps: optimiser steps; a step plays one clip, or clicks on some frames.
         min_frames: shortest clip.
-        max_frames: longest clip, 8 in the paper.
+        max_frames: longest clip, 8 in the paper; longer ones cost more than they teach here.
         objects: most objects of a clip, 3 in the paper.
         corrections: correction clicks on a prompted frame, 7 in the paper.
         decoder_lr: greatest learning rate of the mask decoder.
         memory_lr: greatest learning rate of memory attention and memory encoder.
-        pull: how strongly weights are drawn back to the base's, per unit of learning
-            rate and step; this is what keeps the model from forgetting.
+        stills_share: share of steps that play no clip: they click on single frames, from
+            which a model learns soonest what things look like.
+        stills: frames of such a step, each with an object of its own.
+        pull: how strongly weights are drawn back to the base's, against forgetting: over
+            the run, a change that nothing renews shrinks to ``exp(-pull)`` of itself.
         replay_share: share of steps on replay clips, where there are any.
         cache_bytes: budget for encoded frames.
         save_every: steps between checkpoints.
     """
 
-    steps: int = 300
-    min_frames: int = 4
-    max_frames: int = 8
+    steps: int = 150
+    min_frames: int = 2
+    max_frames: int = 5
     objects: int = 3
     corrections: int = 3
-    decoder_lr: float = 5e-5
+    decoder_lr: float = 2e-4
     memory_lr: float = 1e-4
+    stills_share: float = 0.7
+    stills: int = 6
     pull: float = 1.0
     replay_share: float = 0.3
     cache_bytes: int = 2 * 2**30
     save_every: int = 50
 
     def __post_init__(self) -> None:
-        for name in ("steps", "objects", "save_every", "min_frames"):
+        for name in ("steps", "objects", "save_every", "min_frames", "stills"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}")
         if self.max_frames < self.min_frames:
             raise InputError(
                 f"max_frames: expected at least min_frames {self.min_frames}, got {self.max_frames}"
             )
-        if not 0 <= self.replay_share <= 1:
-            raise InputError(f"replay_share: expected 0 to 1, got {self.replay_share}")
+        if self.pull < 0:
+            raise InputError(f"pull: expected 0 or more, got {self.pull}")
+        for name in ("replay_share", "stills_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name}: expected 0 to 1, got {getattr(self, name)}")
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Name and value of every setting, for the log."""
