@@ -3,8 +3,15 @@
 What the model sees of a picture is computed once and kept; only what reads it is trained: the
 words, the embedding and the judgement of quality. That takes seconds, leaves the masks as they
 are, and is enough for new words and for shifted meanings, not for shapes that the frozen part
-cannot tell apart. Weights are pulled towards the base's against forgetting (L2-SP; Li et al.,
-ICML 2018), and the base itself, in memory and on disk, stays as it is.
+cannot tell apart. The base itself, in memory and on disk, stays as it is.
+
+A few dozen pictures are soon known by heart, and people err in a good part of what they decide.
+Three things keep a version from getting worse by that. About phrases that the base knows, what
+was decided and what the base believes are both told, half and half (soft bootstrapping; Reed et
+al., arXiv 1412.6596), and about every word that it knows its belief alone (learning without
+forgetting; Li and Hoiem, ECCV 2016). What is known moves in small steps, and only new words in
+large ones. And some pictures are not learned from: the step at which these were answered best is
+the version (early stopping); that may be the base.
 """
 
 from __future__ import annotations
@@ -35,6 +42,10 @@ SAME: Final = 0.5
 """A proposal that overlaps a decided mask at least so much shows that instance."""
 OTHER: Final = 0.3
 """One that overlaps all of them less than this does not; in between nothing is learned."""
+APART: Final = 5
+"""Of so many pictures one is not learned from, and tells when to stop."""
+LOOKS: Final = 10
+"""How often in a training these are asked."""
 _TRAINED: Final = ("trunk", "to_embedding", "to_quality")
 _MAP: Final = 64
 
@@ -63,20 +74,25 @@ class ConceptFinetuneSettings:
         pictures: pictures looked at in one step.
         most_pictures: pictures learned from in all, drawn from the seed; looking at one takes
             about half a second on one core.
-        lr: greatest learning rate.
-        pull: share of the way back to the base's weights per step, times the learning rate.
+        lr: learning rate of what the base knows.
+        words_lr: learning rate of the words that it does not know.
+        belief: how much the base's belief about a phrase that it knows counts beside what was
+            decided, in [0, 1].
     """
 
     steps: int = 200
     pictures: int = 12
     most_pictures: int = 60
-    lr: float = 1e-3
-    pull: float = 2.0
+    lr: float = 3e-5
+    words_lr: float = 5e-3
+    belief: float = 0.5
 
     def __post_init__(self) -> None:
         for name in ("steps", "pictures", "most_pictures"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}")
+        if not 0 <= self.belief <= 1:
+            raise InputError(f"belief: expected 0 to 1, got {self.belief}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +102,7 @@ class ConceptTrained:
     Attributes:
         status: "done" or "cancelled".
         steps: optimiser steps that are done.
+        best: the step whose weights the version has; 0 for those of the base.
         segmenter: the new version, read back from its file; None when cancelled.
         file: its weights, to be loaded by name; None when cancelled.
         curve: ``(step, loss)``, rising.
@@ -96,6 +113,7 @@ class ConceptTrained:
     segmenter: LearnedSegmenter | None
     file: Path | None
     curve: tuple[tuple[int, float], ...]
+    best: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,6 +127,18 @@ class _Lesson:
     pooled: Tensor
     phrases: tuple[str, ...]
     target: Tensor
+    whole: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Told:
+    """What is told about a lesson, probabilities all: of its phrases (N, P), of each word that
+    the base knows (N, W) and of being one whole thing (N,); ``counts`` is (N, P), 0 where
+    nothing is told about a phrase."""
+
+    named: Tensor
+    counts: Tensor
+    words: Tensor
     whole: Tensor
 
 
@@ -155,7 +185,8 @@ def finetune_concept(
         net = segmenter.net.with_words(learn_words(held, index)).eval()
         net.to(segmenter.net.vectors.device)
         _start_words(net, len(index))
-        curve = _train(net, lessons, settings, rng, on_progress, cancel)
+        told = [_tell(segmenter.net, lesson, settings.belief) for lesson in lessons]
+        curve, at = _train(net, len(index), lessons, told, settings, rng, on_progress, cancel)
     if len(curve) < settings.steps:
         return ConceptTrained("cancelled", len(curve), None, None, tuple(enumerate(curve, 1)))
     fresh = copy.copy(segmenter)
@@ -169,7 +200,7 @@ def finetune_concept(
     # Read back, so that what is measured and used is what the file holds.
     loaded = load_segmenter(file, segmenter.tracker)
     loaded.grid, loaded.every = segmenter.grid, segmenter.every
-    return ConceptTrained("done", len(curve), loaded, file, tuple(enumerate(curve, 1)))
+    return ConceptTrained("done", len(curve), loaded, file, tuple(enumerate(curve, 1)), at)
 
 
 def _by_picture(pairs: Sequence[DecidedPair]) -> list[list[DecidedPair]]:
@@ -235,14 +266,37 @@ def _start_words(net: ConceptNet, n_known: int) -> None:
         fresh.copy_(torch.randn(fresh.shape, device=fresh.device) * 0.05)
 
 
+@torch.no_grad()
+def _tell(base: ConceptNet, lesson: _Lesson, belief: float) -> _Told:
+    """Mix what was decided with what the base believes, where it believes anything."""
+    embedding, whole = base.read(lesson.pooled)
+    logits = base.word_logits(embedding)
+    incidence = base.incidence(lesson.phrases)
+    believed = phrase_log_probability(logits, incidence).exp()
+    is_known = (incidence[:, -1] == 0).expand_as(believed)
+    is_decided = (lesson.target >= 0).to(believed.device)
+    decided = lesson.target.to(believed.device).float()
+    mixed = torch.where(is_known, (1 - belief) * decided + belief * believed, decided)
+    seen, thing = whole.sigmoid(), lesson.whole.to(whole.device)
+    return _Told(
+        torch.where(is_decided, mixed, believed),
+        (is_decided | is_known).float(),
+        logits.sigmoid(),
+        torch.where(thing >= 0, (1 - belief) * thing.float() + belief * seen, seen),
+    )
+
+
 def _train(
     net: ConceptNet,
+    n_known: int,
     lessons: Sequence[_Lesson],
+    told: Sequence[_Told],
     settings: ConceptFinetuneSettings,
     rng: np.random.Generator,
     on_progress: StepProgress | None,
     cancel: threading.Event | None,
-) -> list[float]:
+) -> tuple[list[float], int]:
+    """Train in place; returns the loss of every step, and the step that is kept."""
     named = dict(net.named_parameters())
     trained = [v for k, v in named.items() if k.startswith(_TRAINED)]
     words = [net.vectors, net.bias]
@@ -250,58 +304,62 @@ def _train(
         value.requires_grad_(False)
     for value in (*trained, *words):
         value.requires_grad_(True)
-    base = [v.detach().clone() for v in (*trained, *words)]
     optimizer = torch.optim.AdamW(
-        [{"params": trained, "lr": settings.lr}, {"params": words, "lr": 5 * settings.lr}],
+        [{"params": trained, "lr": settings.lr}, {"params": words, "lr": settings.words_lr}],
         weight_decay=0.0,
     )
+    order = rng.permutation(len(lessons))
+    apart, own = order[: len(order) // APART], order[len(order) // APART :]
+    best, kept, at = float("inf"), {}, 0
     curve: list[float] = []
-    for step in range(settings.steps):
-        if cancel is not None and cancel.is_set():
+    for step in range(settings.steps + 1):
+        if step % max(1, settings.steps // LOOKS) == 0 or step == settings.steps:
+            found = _judged(net, [lessons[i] for i in apart], [told[i] for i in apart])
+            if found < best or not len(apart):
+                best, at = found, step
+                kept = {k: v.detach().clone() for k, v in named.items()}
+        if step == settings.steps or (cancel is not None and cancel.is_set()):
             break
-        chosen = rng.permutation(len(lessons))[: settings.pictures]
-        loss = _loss(net, [lessons[int(i)] for i in chosen])
+        chosen = own[rng.permutation(len(own))[: settings.pictures]]
+        loss = _loss(net, [lessons[i] for i in chosen], [told[i] for i in chosen])
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_([*trained, *words], 1.0)
+        before = [w[:n_known].detach().clone() for w in words]
         optimizer.step()
-        with torch.no_grad():
-            for value, origin in zip((*trained, *words), base, strict=True):
-                value.lerp_(origin, min(1.0, settings.lr * settings.pull))
+        with torch.no_grad():  # known words stay near, new ones have nowhere to stay
+            for value, was in zip(words, before, strict=True):
+                value[:n_known].lerp_(was, 1 - min(1.0, settings.lr / settings.words_lr))
         curve.append(float(loss.detach()))
         if on_progress is not None:
             on_progress(step + 1, settings.steps, float(np.mean(curve[-10:])))
+    net.load_state_dict(kept, strict=False)
     for value in named.values():
         value.requires_grad_(True)
-    return curve
+    return curve, at
 
 
-def _loss(net: ConceptNet, lessons: Sequence[_Lesson]) -> Tensor:
-    """Named views up, others down; the most convincing wrong view of a phrase counts again."""
-    right: list[Tensor] = []
-    wrong: list[Tensor] = []
-    worst: list[Tensor] = []
+@torch.no_grad()
+def _judged(net: ConceptNet, lessons: Sequence[_Lesson], told: Sequence[_Told]) -> float:
+    return float(_loss(net, lessons, told)) if len(lessons) else 0.0
+
+
+def _loss(net: ConceptNet, lessons: Sequence[_Lesson], told: Sequence[_Told]) -> Tensor:
+    """Cross-entropy of what is told: summed over the views of a phrase, mean over phrases; and
+    likewise of the known words and of being one whole thing."""
+    phrases: list[Tensor] = []
+    words: list[Tensor] = []
     quality: list[Tensor] = []
-    for lesson in lessons:
+    for lesson, said in zip(lessons, told, strict=True):
         embedding, whole = net.read(lesson.pooled)
-        log_p = phrase_log_probability(net.word_logits(embedding), net.incidence(lesson.phrases))
-        down = -log_not(log_p)
-        right.append(-log_p[lesson.target == 1])
-        wrong.append(down[lesson.target == 0])
-        # Only what looks like a thing can fool anybody.
-        held = torch.where(lesson.target == 0, down * whole.detach().sigmoid()[:, None], 0.0)
-        if len(held):
-            worst.append(held.amax(0))
-        known = lesson.whole >= 0
-        if bool(known.any()):
-            quality.append(
-                F.binary_cross_entropy_with_logits(
-                    whole[known], lesson.whole[known].float(), reduction="none"
-                )
-            )
-    terms = [
-        torch.cat(t).mean() for t in (right, wrong, worst, quality) if t and torch.cat(t).numel()
-    ]
-    if not terms:
+        logits = net.word_logits(embedding)
+        log_p = phrase_log_probability(logits, net.incidence(lesson.phrases)).clamp(max=-1e-5)
+        each = -(said.named * log_p + (1 - said.named) * log_not(log_p)) * said.counts
+        phrases.append(each.sum(0))
+        known = logits[:, : said.words.shape[1]]
+        words.append(F.binary_cross_entropy_with_logits(known, said.words, reduction="none"))
+        quality.append(F.binary_cross_entropy_with_logits(whole, said.whole, reduction="none"))
+    if not sum(len(q) for q in quality):
         raise InputError("pairs: expected pictures in which something is proposed, got none")
-    return torch.stack(terms).sum()
+    parts = (torch.cat(phrases), torch.cat(words).sum(1), torch.cat(quality))
+    return torch.stack([part.mean() for part in parts]).sum()

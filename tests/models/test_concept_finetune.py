@@ -4,10 +4,14 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 
 from samnb.models.concept_finetune import (
     ConceptFinetuneSettings,
     DecidedPair,
+    _Lesson,
+    _tell,
+    _train,
     finetune_concept,
 )
 from samnb.models.concept_registry import load_concept_segmenter
@@ -94,6 +98,50 @@ def test_a_seed_gives_the_same_version_again(base, pairs, tmp_path):
     assert len(names) == 1
 
 
+@pytest.fixture
+def lessons(base):
+    """Six pictures of a known and a new phrase; the base's belief in the first is turned round."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(6):
+        pooled = torch.from_numpy(rng.normal(size=(8, base.net.even.num_features))).float()
+        embedding, _ = base.net.read(pooled)
+        believed = base.net.log_probability(embedding, ["red cup"])[:, 0].exp() > 0.5
+        target = torch.stack([(~believed).long(), torch.arange(8) % 2], 1)
+        found.append(_Lesson(pooled, ("red cup", "gizmo"), target, torch.full((8,), -1)))
+    return found
+
+
+def test_what_was_decided_and_what_the_base_believes_are_mixed(base, lessons):
+    embedding, _ = base.net.read(lessons[0].pooled)
+    believed = base.net.log_probability(embedding, ["red cup"])[:, 0].exp()
+    told = _tell(base.net, lessons[0], belief=0.25)
+    decided = lessons[0].target.float()
+    torch.testing.assert_close(told.named[:, 0], 0.75 * decided[:, 0] + 0.25 * believed)
+    assert told.named[:, 1].equal(decided[:, 1])  # of a word it does not know, it believes nothing
+
+
+def test_nothing_is_told_of_a_new_word_where_nothing_was_decided(base, lessons):
+    one = lessons[0]
+    unsure = _Lesson(one.pooled, one.phrases, torch.full_like(one.target, -1), one.whole)
+    told = _tell(base.net, unsure, belief=0.5)
+    assert (told.counts[:, 0] == 1).all() and (told.counts[:, 1] == 0).all()
+
+
+def test_a_picture_that_is_not_learned_from_tells_when_to_stop(base, lessons):
+    def kept(settings, seen):
+        told = [_tell(base.net, lesson, settings.belief) for lesson in seen]
+        net = base.net.with_words([]).eval()
+        rng = np.random.default_rng(0)
+        return net, _train(net, len(net.words), seen, told, settings, rng, None, None)[1]
+
+    rough = ConceptFinetuneSettings(steps=30, lr=0.03, words_lr=0.03, belief=1)
+    net, at = kept(rough, lessons)
+    assert at == 0  # nobody believes what the base believes more than the base itself
+    assert net.vectors.equal(base.net.vectors)
+    assert kept(rough, lessons[:4])[1] == 30  # too few to set one apart
+
+
 def test_cancelling_writes_nothing(base, pairs, tmp_path):
     cancel = threading.Event()
     result = finetune_concept(
@@ -119,3 +167,5 @@ def test_no_pairs_and_wrong_masks_are_refused(base, tmp_path):
 def test_settings_are_checked():
     with pytest.raises(InputError, match="steps: expected at least 1, got 0"):
         ConceptFinetuneSettings(steps=0)
+    with pytest.raises(InputError, match="belief: expected 0 to 1, got 2"):
+        ConceptFinetuneSettings(belief=2)
