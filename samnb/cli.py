@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +23,35 @@ from samnb.types import InputError, SamnbError
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
+    with _ended_by_sigterm():
+        try:
+            if words[:1] == ["train"]:  # has a parser of its own, behind heavy imports
+                return _train(words[1:])
+            args = build_parser().parse_args(words)
+            return int(args.run(args) or 0)
+        except SamnbError as error:
+            sys.stderr.write(f"samnb: {error}\n")
+            return 1
+        except KeyboardInterrupt:
+            sys.stderr.write("samnb: interrupted\n")
+            return 1
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Take a SIGTERM for Ctrl+C: whoever ends the command ends the server that it started."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        if words[:1] == ["train"]:  # has a parser of its own, behind heavy imports
-            return _train(words[1:])
-        args = build_parser().parse_args(words)
-        return int(args.run(args) or 0)
-    except SamnbError as error:
-        sys.stderr.write(f"samnb: {error}\n")
-        return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("samnb: interrupted\n")
-        return 1
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def build_parser() -> argparse.ArgumentParser:

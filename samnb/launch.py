@@ -168,9 +168,11 @@ def _write(path: Path, project: Path, name: str, lines: Sequence[str]) -> Path:
     from nbformat import NotebookNode, read, v4, write
 
     cell: NotebookNode = v4.new_code_cell("\n".join(lines), id=name)
+    # A dashboard has a heading of its own; a Voila page shows no cell to run.
+    heading = "" if name == "dashboard" else f"# {project.stem}\n\n"
     title = v4.new_markdown_cell(
-        f"# {project.stem}\n\nRun the cell below. Everything you do is saved in "
-        f"`{project.name}` as you do it; running the cell again brings it back.",
+        f"{heading}Everything you do here is saved in `{project.name}` as you do it. Opening the "
+        "page again, or running the cell again, brings it back.",
         id="title",
     )
     if path.exists():
@@ -203,12 +205,12 @@ def open_voila(
         theme: "light" or "dark".
 
     Raises:
-        LaunchError: the server did not start.
+        LaunchError: the server did not start, or the port is taken.
     """
-    port = port or _free_port()
+    port = _port_for(port)
     command = [
         sys.executable, "-m", "voila", notebook.name, f"--port={port}", "--no-browser",
-        "--Voila.ip=127.0.0.1", f"--theme={theme}",
+        "--Voila.ip=127.0.0.1", "--Voila.port_retries=0", f"--theme={theme}",
         # A closed page does not end its kernel (the server refuses the page's farewell for
         # want of a token); so kernels without a page end by themselves.
         f"--MappingKernelManager.cull_idle_timeout={_ORPHAN_S:g}",
@@ -216,7 +218,11 @@ def open_voila(
     ]  # fmt: skip
     process = subprocess.Popen(command, cwd=notebook.parent)
     page = Page(f"http://127.0.0.1:{port}/", process)
-    _wait_for(page, f"http://127.0.0.1:{port}/voila/static/style.css")
+    try:
+        _wait_for(page, f"http://127.0.0.1:{port}/voila/static/style.css")
+    except BaseException:
+        process.terminate()
+        raise
     if has_browser:
         webbrowser.open(page.url)
     return page
@@ -226,9 +232,9 @@ def open_lab(notebook: Path, *, port: int | None = None, has_browser: bool = Tru
     """Serve the notebook in JupyterLab with its cells already run.
 
     Raises:
-        LaunchError: the server did not start, or a cell failed.
+        LaunchError: the server did not start, the port is taken, or a cell failed.
     """
-    port, token = port or _free_port(), secrets.token_hex(16)
+    port, token = _port_for(port), secrets.token_hex(16)
     command = [
         sys.executable, "-m", "jupyterlab", f"--ServerApp.port={port}", "--no-browser",
         "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}",
@@ -257,9 +263,19 @@ def _is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def _free_port() -> int:
+def _port_for(wanted: int | None) -> int:
+    """A free port, or the one asked for.
+
+    Raises:
+        LaunchError: it is taken. Another server that answers there would be taken for ours.
+    """
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted or 0))
+        except (OSError, OverflowError) as error:
+            remedy = "give another one with --port, or leave it out for a free one"
+            raise LaunchError(f"port {wanted} cannot be served on: {error}; {remedy}") from error
         return int(probe.getsockname()[1])
 
 

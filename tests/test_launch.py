@@ -1,9 +1,20 @@
+import os
+import signal
+import socket
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbformat import v4
 
-from samnb.launch import write_dashboard_notebook, write_desk_notebook, write_notebook
+from samnb import cli, launch
+from samnb.launch import (
+    LaunchError,
+    open_voila,
+    write_dashboard_notebook,
+    write_desk_notebook,
+    write_notebook,
+)
 
 
 def test_the_notebook_names_project_media_and_worker(tmp_path):
@@ -57,3 +68,21 @@ def test_every_dashboard_has_a_notebook_for_its_worker(tmp_path):
     call = "open_dashboard('review', 'p.samnb', worker='ana', model='colour', is_demo=True)"
     assert call in cell.source
     compile(cell.source, "cell", "exec")
+
+
+def test_a_taken_port_is_refused_before_anything_is_started(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch.subprocess, "Popen", pytest.fail)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(LaunchError, match=f"port {port} .*--port"):
+            open_voila(tmp_path / "p.ipynb", port=port)
+
+
+def test_ending_the_command_ends_its_server(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "build_parser", lambda: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    assert cli.main(["dashboard", "review", "--demo"]) == 1
+    assert "interrupted" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
