@@ -88,6 +88,22 @@ def test_too_few_checks_leave_the_verifier_at_advice(desk):
     assert door.state.routing[ConceptTask.EV].mode is RoutingMode.ADVICE
 
 
+def test_asking_too_early_costs_nothing_of_delta(desk):
+    """Thresholds are as good after asking thrice in vain as after asking once."""
+    door = desk()
+    for first in (0, 10, 20, 30):
+        end = 160 if first == 30 else first + 10
+        door.add_pairs(desk.media_id, [f"thing {n}" for n in range(first, end)])
+        door.propose(Segmenter({}))
+        door.verify(Unsure(), ["ev"])
+        for pair in door.state.pairs.values():
+            if pair.step.value == "ev":
+                desk("eva").answer_ev(pair.id, truth_of(pair))
+        chosen = door.choose_routing("ev", "judge@1", target=0.05)
+        look = dict(door.state.routing[ConceptTask.EV].details)["look"]
+        assert (look, chosen.is_on) == (("1", True) if first == 30 else ("0", False))
+
+
 def test_only_a_random_slice_is_evidence():
     from samnb.engine.routing import Advice
 
