@@ -66,7 +66,7 @@ class Output(Decoded):
         pointer: the object pointer, in the backend's own shape.
         memory: spatial memory in the backend's own shape; None until it is remembered.
         look: mean features under the mask, a vector (C,) for each map; empty where the backend does
-            not recognise objects by their looks (see :mod:`samnb.models.likeness`).
+            not recognise objects by their looks (see :mod:`samnb.models.looks`).
         is_trusted: whether later frames may attend to it, where it was tracked.
     """
 

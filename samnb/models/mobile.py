@@ -25,7 +25,7 @@ from sam2.modeling.sam.transformer import RoPEAttention
 from sam2.modeling.sam2_base import SAM2Base
 from torch import nn
 
-from samnb.models.likeness import load_likeness
+from samnb.models.chooser import load_chooser
 from samnb.models.secondlook import MobileSam2, MobileSam2VideoPredictor
 from samnb.models.tinyvit import EMBED_DIM, TinyVitTrunk
 
@@ -37,7 +37,7 @@ WEIGHTS_ENV = "SAMNB_MOBILE_WEIGHTS"
 """Environment variable that names another weights file than the packaged one."""
 
 _FOLDER = Path(__file__).parent / "weights"
-_LIKENESS = _FOLDER / "likeness.json"
+_CHOOSER = _FOLDER / "chooser.safetensors"
 _MEMORY_DIM = 64
 _MEMORY_LAYERS = 2
 _FEEDFORWARD_DIM = 512
@@ -67,6 +67,7 @@ def build_mobile(
     weights: Path | None = None,
     predictor: Literal["video", "base"] = "video",
     device: str | torch.device = "cpu",
+    choose: bool = True,
     **overrides: Any,
 ) -> Any:
     """Build the default model with its weights, in evaluation mode.
@@ -74,11 +75,12 @@ def build_mobile(
     Args:
         image_size: side in pixels of the square input, a multiple of 32; frames are squeezed to it.
         weights: a file written by `save_weights`; None takes `default_weights()`. Whatever they
-            are, objects are recognised by their looks with the packaged `likeness.json`: it was
-            trained on the image encoder, which training leaves alone.
+            are, tracked masks are chosen by the packaged `chooser.safetensors`: it was trained on
+            the image encoder, which training leaves alone.
         predictor: `video` gives a `SAM2VideoPredictor`, `base` a plain `SAM2Base` (the one that
             `SAM2ImagePredictor` wraps; set its `_bb_feat_sizes` to `backbone_feature_sizes`).
         device: where the model lives.
+        choose: False leaves the chooser out: tracked masks are what memory says.
         overrides: further constructor arguments of the predictor class.
 
     Raises:
@@ -88,7 +90,8 @@ def build_mobile(
     state = load_weights(weights if weights is not None else default_weights())
     model = build_architecture(image_size, predictor=predictor, **overrides)
     model.load_state_dict(state, strict=True)
-    model.likeness = load_likeness(_LIKENESS)
+    if choose:
+        model.chooser = load_chooser(_CHOOSER)
     return model.to(device).eval()
 
 

@@ -29,11 +29,12 @@ except ImportError as error:
         "install them with: pip install torch rf-sam-2"
     ) from error
 
-from samnb.models.backend import GONE_LOGIT, Bank, Decoded, Features, ModelPrompt, Output
+from samnb.models.backend import Bank, Decoded, Features, ModelPrompt, Output
 from samnb.models.checkpoints import build_model, file_version, find_checkpoint
+from samnb.models.chooser import Chooser, settle
 from samnb.models.device import resolve_device, resolve_dtype
 from samnb.models.griddecode import decode_clicks
-from samnb.models.likeness import Likeness, look_at, recognise
+from samnb.models.looks import look_at
 from samnb.models.memory import Limits
 from samnb.models.tracker import MemoryTracker
 
@@ -118,7 +119,8 @@ class Sam2Backend:
         self._device = resolve_device(device)
         self._dtype = resolve_dtype(dtype)
         self._model: Any = model.to(self._device).eval()
-        self._likeness: Likeness | None = getattr(model, "likeness", None)
+        chooser: Chooser | None = getattr(model, "chooser", None)
+        self._chooser = None if chooser is None else chooser.to(self._device)
         # The position code of the spatial memory is the same for all frames and objects.
         self._memory_code: Any = None
 
@@ -172,7 +174,7 @@ class Sam2Backend:
     ) -> Decoded:
         """Decode like ``SAM2ImagePredictor``: the presence score does not blank the mask."""
         model = self._model
-        maps = _as_pictures(features)
+        maps = as_pictures(features)
         embedding = maps[-1]
         if model.directly_add_no_mem_embed:
             embedding = embedding + model.no_mem_embed.permute(1, 2, 0)[..., None]
@@ -227,7 +229,39 @@ class Sam2Backend:
         prompt: ModelPrompt | None = None,
         previous: Tensor | None = None,
     ) -> list[Output]:
-        """Run one tracking step for all banks in one batch."""
+        """Run one tracking step for all banks in one batch.
+
+        Without a prompt, what memory says is weighed against other masks that might be the object.
+        """
+        outputs = self.track(
+            features,
+            position,
+            banks,
+            n_frames=n_frames,
+            is_reverse=is_reverse,
+            prompt=prompt,
+            previous=previous,
+        )
+        if self._chooser is not None:
+            maps = as_pictures(features)
+            if prompt is None:
+                self._settle(self._chooser, features, position, outputs, banks)
+            for output in outputs:
+                output.look = look_at(maps, output.logits)
+        return outputs
+
+    def track(
+        self,
+        features: Features,
+        position: int,
+        banks: Sequence[Bank | None],
+        *,
+        n_frames: int,
+        is_reverse: bool = False,
+        prompt: ModelPrompt | None = None,
+        previous: Tensor | None = None,
+    ) -> list[Output]:
+        """What the model itself says, see `decode`."""
         batch = len(banks)
         points = None
         if prompt is not None and prompt.coords is not None:
@@ -254,7 +288,7 @@ class Sam2Backend:
         _, _, ious, logits, _, pointers, scores = heads
         # Among several candidates the heads have chosen the one with the highest predicted IoU.
         confidences = ious.amax(dim=1).tolist()
-        outputs = [
+        return [
             Output(
                 logits[i : i + 1].float().clone(),
                 confidences[i],
@@ -263,24 +297,24 @@ class Sam2Backend:
             )
             for i in range(batch)
         ]
-        if self._likeness is not None:
-            maps = _as_pictures(features)
-            for output, bank in zip(outputs, banks, strict=True):
-                output.look = look_at(maps, output.logits)
-                if bank is not None and prompt is None:
-                    self._recognise(self._likeness, output, bank)
-        return outputs
 
-    def _recognise(self, likeness: Likeness, output: Output, bank: Bank) -> None:
-        """Take a tracked mask away that does not look like its object."""
-        prompted, recent = (
-            [o.look for o in part.values()] for part in (bank.prompted, bank.recent)
-        )
-        said = recognise(likeness, output.look, prompted, recent)
-        output.is_trusted = said.is_trusted
-        if said.is_absent:
-            output.logits = torch.full_like(output.logits, GONE_LOGIT)
-            output.score = torch.full_like(output.score, said.log_odds)
+    def _settle(
+        self,
+        chooser: Chooser,
+        features: Features,
+        position: int,
+        outputs: Sequence[Output],
+        banks: Sequence[Bank | None],
+    ) -> None:
+        """Let the chooser weigh tracked masks against others that might be the object."""
+        size = self.size
+
+        def click(points_xy: npt.NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+            logits, ious, _ = self.decode_clicks(features, points_xy, (size, size))
+            return logits, ious
+
+        tracked = [(o, b) for o, b in zip(outputs, banks, strict=True) if b is not None]
+        settle(chooser, as_pictures(features), position, tracked, size, click)
 
     def remember(self, features: Features, outputs: Sequence[Output], *, is_prompted: bool) -> None:
         """Encode the spatial memory of all outputs in one batch, kept as bfloat16 like SAM 2's."""
@@ -323,8 +357,8 @@ class Sam2Backend:
         return torch.autocast(self._device.type, dtype=self._dtype)
 
 
-def _as_pictures(features: Features) -> list[Tensor]:
-    """Feature maps as (1, C, h, w)."""
+def as_pictures(features: Features) -> list[Tensor]:
+    """Feature maps of a frame as (1, C, h, w), highest resolution first."""
     return [
         m.permute(1, 2, 0).reshape(1, -1, *hw)
         for m, hw in zip(features.maps, features.sizes_hw, strict=True)

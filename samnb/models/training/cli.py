@@ -1,4 +1,4 @@
-"""Command line of the training stages: cutouts, distill, memory, likeness, eval, export."""
+"""Command line of the training stages: cutouts, distill, memory, chooser, eval, export."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch.multiprocessing.spawn import spawn
 
-from samnb.models.likeness import save_likeness
+from samnb.models.chooser import Chooser, save_chooser
 from samnb.models.mobile import FAST_SIZE, QUALITY_SIZE, build_mobile, load_weights, save_weights
+from samnb.models.training.chooser import Lessons, fit_chooser, join_lessons, play
 from samnb.models.training.clips import Stock, compose_clip, make_stock, read_footage
 from samnb.models.training.cutouts import (
     TEACHER_SIZE,
@@ -34,7 +35,6 @@ from samnb.models.training.distill import (
     share_build,
 )
 from samnb.models.training.evaluate import evaluate_tracking
-from samnb.models.training.likeness import fit_likeness, gather_looks
 from samnb.models.training.memory import MemorySettings, run_memory
 from samnb.models.training.mobilesam import init_mobile, load_checkpoint
 from samnb.models.training.synthetics import synthetic_clip, test_clips
@@ -142,16 +142,19 @@ def _parser() -> argparse.ArgumentParser:
     for sub in (dis, mem, ev):
         sub.add_argument("--held-out", nargs="*", default=[], help="source names never trained on")
 
-    like = stage(
-        "likeness",
-        _likeness,
-        "teach it to recognise a tracked object by its looks, on clips drawn on the fly",
+    cho = stage(
+        "chooser",
+        _chooser,
+        "teach it to choose a tracked object's mask among candidates, on clips made on the fly",
         needs_cache=False,
     )
-    like.add_argument("--weights", type=Path, help="default: the packaged weights")
-    like.add_argument("--out", type=Path, required=True, help="the .json to write")
-    like.add_argument("--clips", type=int, default=36, help="clips (default %(default)s)")
-    like.add_argument("--length", type=int, default=24, help="frames per clip")
+    cho.add_argument("--weights", type=Path, help="default: the packaged weights")
+    cho.add_argument("--out", type=Path, required=True, help="the .safetensors to write")
+    cho.add_argument("--clips", type=int, default=48, help="clips a round (default %(default)s)")
+    cho.add_argument("--rounds", type=int, default=2, help="rounds (default %(default)s)")
+    cho.add_argument("--length", type=int, default=24, help="frames per clip")
+    cho.add_argument("--held-out", nargs="*", default=[], help="source names never trained on")
+    cho.add_argument("--footage", nargs="*", type=Path, default=[], help="videos as backgrounds")
 
     exp = stages.add_parser("export", help="write the weights file that ships")
     exp.set_defaults(run=_export)
@@ -227,26 +230,36 @@ def _tracking(
 ) -> dict[str, float]:
     """Scores on synthetic clips and, with held-out pictures at hand, on composed ones."""
     size = model.image_size
-    made = evaluate_tracking(
-        model, test_clips(clips, length, size, seed=seed), with_flow=True, seed=seed
-    )
+    made = evaluate_tracking(model, test_clips(clips, length, size, seed=seed), with_flow=True)
     scores = {f"synthetic_{k}": v for k, v in made.items()}
     if held is not None:
         rng = np.random.default_rng([seed, 7])
         composed = (compose_clip(held, length, size, rng) for _ in range(clips))
-        made = evaluate_tracking(model, composed, with_flow=True, seed=seed)
+        made = evaluate_tracking(model, composed, with_flow=True)
         scores |= {f"composed_{k}": v for k, v in made.items()}
     return scores
 
 
-def _likeness(args: argparse.Namespace) -> dict[str, Any]:
-    model = build_mobile(FAST_SIZE, weights=args.weights, predictor="base")
-    rng = np.random.default_rng([args.seed, 9])
-    clips = (synthetic_clip(args.length, FAST_SIZE, rng) for _ in range(args.clips))
-    cosine, right = gather_looks(model, clips)
-    info = {"clips": args.clips, "length": args.length, "seed": args.seed, "masks": len(right)}
-    info["right"] = round(float(right.float().mean()), 4)
-    save_likeness(fit_likeness(cosine, right), args.out, info)
+def _chooser(args: argparse.Namespace) -> dict[str, Any]:
+    model = build_mobile(FAST_SIZE, weights=args.weights, predictor="base", choose=False)
+    stock = _stocks(args)[0] if args.cache else None
+    chooser: Chooser | None = None
+    lessons: list[Lessons] = []
+    for number in range(args.rounds):
+        rng = np.random.default_rng([args.seed, number, 9])
+        # With pictures at hand a third of the clips is composed of them.
+        clips = (
+            synthetic_clip(args.length, FAST_SIZE, rng)
+            if stock is None or i % 3 > 0
+            else compose_clip(stock, args.length, FAST_SIZE, rng)
+            for i in range(args.clips)
+        )
+        lessons.append(play(model, clips, rng, chooser))
+        chooser = fit_chooser(join_lessons(lessons), args.seed)
+        info = {"clips": args.clips, "rounds": number + 1, "length": args.length}
+        info |= {"seed": args.seed, "candidates": sum(len(told.ious) for told in lessons)}
+        save_chooser(chooser, args.out, info)
+        logging.info("round %d: %s", number + 1, info)
     return {"out": str(args.out), **info}
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -11,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
+from samnb.masks.ops import error_centre
 from samnb.metrics.jf import frame_jf
-from samnb.models.likeness import Look, look_at, recognise
+from samnb.models.base import BoolMask, FramePrompts
+from samnb.models.memory import Limits
+from samnb.models.memory_session import MemorySession
+from samnb.models.sam2 import Sam2Backend
 from samnb.models.training.clips import Clip
-from samnb.models.training.common import mask_iou
-from samnb.models.training.prompts import click_inside, correction_click, join
-from samnb.models.training.tracking import EncodedClip, ObjectBatch, StepOutput, encode_clip
 
 MODES = ("mask", "click1", "click3")
 
@@ -28,7 +30,6 @@ def evaluate_tracking(
     *,
     modes: Sequence[str] = MODES,
     with_flow: bool = False,
-    seed: int = 7,
 ) -> dict[str, float]:
     """Track every object of clips from its first frame.
 
@@ -37,7 +38,6 @@ def evaluate_tracking(
         clips: clips of the model's image size, with all objects in the first frame.
         modes: prompts on the first frame, of `MODES`.
         with_flow: also follow the first mask by optical flow.
-        seed: of what is random in prompts.
 
     Returns:
         Means over all later frames. For each mode `j_MODE`, `f_MODE` and `jf_MODE` (an absent
@@ -51,23 +51,18 @@ def evaluate_tracking(
     if unknown:
         raise ValueError(f"modes: expected some of {MODES}, got {sorted(unknown)}")
     model.eval()
-    rng = np.random.default_rng(seed)
     absent: list[float] = []
     count = 0
     tallies = {mode: _Score() for mode in (*modes, "copy", *(("flow",) if with_flow else ()))}
     for clip in clips:
-        encoded = encode_clip(model, clip)
-        truth = encoded.masks
+        truth = torch.from_numpy(clip.masks)
         count += truth.shape[1]
         absent += (~truth[1:].flatten(2).any(2)).float().flatten().tolist()
         tallies["copy"].add_clip(truth[:1].expand_as(truth), truth)
         if with_flow:
             tallies["flow"].add_clip(follow_flow(clip), truth)
-        for mode in modes:
-            tracks = [
-                _track(model, encoded, n, mode, tallies[mode], rng) for n in range(truth.shape[1])
-            ]
-            tallies[mode].add_clip(torch.cat(tracks, 1), truth)
+        for mode, masks in _track_all(model, clip, modes, tallies).items():
+            tallies[mode].add_clip(torch.from_numpy(masks), truth)
     scores = {"objects": float(count), "absent": float(np.mean(absent))}
     for mode, tally in tallies.items():
         scores |= tally.summary(mode)
@@ -150,52 +145,60 @@ def _f1(counts: NDArray[np.int_]) -> float:
     return 2 * hits / max(2 * hits + misses + alarms, 1)
 
 
-def _track(
-    model: Any, encoded: EncodedClip, number: int, mode: str, tally: _Score, rng: Any
-) -> torch.Tensor:
-    """Masks (T, 1, S, S) bool of an object, empty where the model says that it is absent.
-
-    As in use: a mask that does not look like the object is taken away.
-    """
-    length = len(encoded.masks)
-    batch = ObjectBatch(model, [(encoded, list(range(length)), [number])])
-    start = _prompt(batch, mode, tally, rng)
-    batch.keep(0, start, prompted=True)
-    likeness = getattr(model, "likeness", None)
-    first, recent = look_at(batch.maps(0), start.chosen), dict[int, Look]()
-    found = [_full(start, encoded)]
-    for t in range(1, length):
-        out = batch.step(t, first=False)
-        mask = _full(out, encoded) & (out.score > 0)[..., None]
-        if likeness is not None:
-            look = look_at(batch.maps(t), out.chosen)
-            near = [seen for at, seen in recent.items() if t - at < model.max_obj_ptrs_in_encoder]
-            said = recognise(likeness, look, [first], near)
-            mask &= not said.is_absent
-            if said.is_trusted:
-                recent[t] = look
-        if likeness is None or t in recent:
-            batch.keep(t, out, prompted=False)
-        found.append(mask)
-    return torch.stack(found)
-
-
-def _prompt(batch: ObjectBatch, mode: str, tally: _Score, rng: Any) -> StepOutput:
-    truth = batch.truth[0]
+def _start(
+    session: MemorySession, obj_id: int, truth: BoolMask, mode: str, tally: _Score
+) -> BoolMask:
+    """Prompt an object on the first frame; clicks go where a careful person would click."""
     if mode == "mask":
-        return batch.step(0, first=True, mask=truth[:, None].float())
-    points = click_inside(truth, rng, centre=True)
-    out = batch.step(0, first=True, points=points, remember=False)
-    for _ in range(2 if mode == "click3" else 0):
-        guess = F.interpolate(out.chosen, truth.shape[-2:], mode="bilinear")[:, 0] > 0
-        points = join(points, correction_click(truth, guess, rng, centre=True))
-        out = batch.step(0, first=True, points=points, feedback=out.chosen, remember=False)
-    guess = F.interpolate(out.chosen, truth.shape[-2:], mode="bilinear")[:, 0] > 0
-    tally.prompt += mask_iou(guess, truth).tolist()
-    batch.remember(0, out)
-    return out
+        return session.set_prompts(obj_id, 0, FramePrompts(mask=truth)).mask
+    mask = np.zeros_like(truth)
+    xy: list[tuple[int, int]] = []
+    labels: list[int] = []
+    for _ in range(3 if mode == "click3" else 1):
+        if np.array_equal(mask, truth):
+            break
+        x, y, label = error_centre(truth, mask)
+        xy.append((x, y))
+        labels.append(label)
+        prompts = FramePrompts(np.array(xy, np.float32), np.array(labels, np.int32))
+        mask = session.set_prompts(obj_id, 0, prompts).mask
+    tally.prompt.append(float((mask & truth).sum() / max(int((mask | truth).sum()), 1)))
+    return mask
 
 
-def _full(out: StepOutput, encoded: EncodedClip) -> torch.Tensor:
-    side = encoded.masks.shape[-2:]
-    return F.interpolate(out.chosen, side, mode="bilinear")[:, 0] > 0
+def _track_all(
+    model: Any, clip: Clip, modes: Sequence[str], tallies: Mapping[str, _Score]
+) -> dict[str, NDArray[np.bool_]]:
+    """Masks (T, N, S, S) of all objects by mode, tracked as in use."""
+    length, count = clip.masks.shape[:2]
+    limits = Limits(cached_frames=length)
+    session = MemorySession(Sam2Backend(model, device="cpu"), _Frames(clip.frames), limits)
+    found = {mode: np.zeros_like(clip.masks) for mode in modes}
+    ids: dict[int, tuple[str, int]] = {}
+    for mode in modes:
+        for n in range(count):
+            ids[len(ids)] = mode, n
+            found[mode][0, n] = _start(session, len(ids) - 1, clip.masks[0, n], mode, tallies[mode])
+    for t, predictions in session.propagate(start=0, stop=length - 1):
+        for obj_id, prediction in predictions.items():
+            mode, n = ids[obj_id]
+            found[mode][t, n] = prediction.mask
+    session.close()
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Frames:
+    """Frames of a clip, (T, S, S, 3) uint8, as a session reads them."""
+
+    frames: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        return self.frames.shape[1], self.frames.shape[2]
+
+    def frame(self, position: int) -> NDArray[np.uint8]:
+        return self.frames[position]

@@ -1,0 +1,174 @@
+"""Stage 3: learn to choose the object's mask among candidates, from tracks that go wrong.
+
+Clips are tracked with the model as it is. On every frame all candidates are described and compared
+with the truth. Which of them the track then follows decides what later frames look like: at first
+the best one or, as often, the memory's own; once a chooser is trained, mostly its choice, so that
+it learns from the mistakes it will make (Ross et al., DAgger, arXiv 1011.0686).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from samnb.models.backend import Bank, Features, ModelPrompt, Output
+from samnb.models.candidates import (
+    FEATURES,
+    Candidates,
+    Known,
+    alone,
+    describe,
+    gather,
+    places,
+)
+from samnb.models.chooser import Choice, Chooser, choose, take
+from samnb.models.looks import look_at
+from samnb.models.sam2 import Sam2Backend, as_pictures
+from samnb.models.training.clips import Clip
+from samnb.models.training.common import mask_iou
+from samnb.models.training.prompts import click_inside
+
+log = logging.getLogger(__name__)
+
+_CLICKED = 1 / 3  # of the tracks start with a click, the others with a mask
+_FOLLOW_TRUTH = (0.5, 0.25)  # share of tracks that follow the best candidate: without, with chooser
+_GOOD_IOU = 0.3  # below, even the best candidate is not followed
+_EPOCHS, _BATCH, _RATE, _DECAY = 40, 1024, 3e-3, 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """Described candidates.
+
+    Attributes:
+        numbers: (N, F) float32, see :func:`samnb.models.candidates.describe`.
+        ious: (N,) float32, with the object; 0 where it is absent.
+    """
+
+    numbers: Tensor
+    ious: Tensor
+
+
+def join_lessons(parts: Sequence[Lessons]) -> Lessons:
+    """All of several (not empty) in one."""
+    return Lessons(torch.cat([p.numbers for p in parts]), torch.cat([p.ious for p in parts]))
+
+
+@torch.inference_mode()
+def play(
+    model: Any, clips: Iterable[Clip], rng: np.random.Generator, chooser: Chooser | None = None
+) -> Lessons:
+    """Track every object of clips and describe all candidates on the way.
+
+    Args:
+        model: a `SAM2Base`.
+        clips: clips of the model's image size, with all objects in the first frame.
+        rng: the only source of chance.
+        chooser: decides what tracks follow; None before there is one.
+
+    Returns:
+        For each frame the candidates, and the memory's own mask once more as the only one.
+    """
+    backend = Sam2Backend(model, device="cpu")
+    found: list[Lessons] = []
+    for number, clip in enumerate(clips):
+        frames = [backend.encode(frame) for frame in clip.frames]
+        for obj in range(clip.masks.shape[1]):
+            truth = torch.from_numpy(clip.masks[:, obj])
+            found += _play_one(backend, frames, truth, rng, chooser)
+        if number % 8 == 7:
+            log.info("%d clips, %d candidates", number + 1, sum(len(f.ious) for f in found))
+    return join_lessons(found)
+
+
+def _play_one(
+    backend: Sam2Backend,
+    frames: list[Features],
+    truth: Tensor,
+    rng: np.random.Generator,
+    chooser: Chooser | None,
+) -> list[Lessons]:
+    follows_truth = rng.random() < _FOLLOW_TRUTH[chooser is not None]
+    (start,) = backend.decode(
+        frames[0], 0, [None], n_frames=len(frames), is_reverse=False, prompt=_prompt(truth[0], rng)
+    )
+    start.look = look_at(as_pictures(frames[0]), start.logits)
+    backend.remember(frames[0], [start], is_prompted=True)
+    recent: dict[int, Output] = {}
+    lessons = []
+    for t in range(1, len(frames)):
+        within = {p: o for p, o in recent.items() if t - p <= backend.reach}
+        bank = Bank({0: start}, dict(sorted(within.items(), reverse=True)))
+        (own,) = backend.track(frames[t], t, [bank], n_frames=len(frames))
+        maps, known = as_pictures(frames[t]), Known.at(t, bank)
+        masks, ious, _ = backend.decode_clicks(
+            frames[t], places(maps, known, backend.size), (backend.size,) * 2
+        )
+        found, only = gather(own, masks, ious), alone(own)
+        told = Lessons(describe(maps, found, known), _ious(found, truth[t]))
+        lessons += [told, Lessons(describe(maps, only, known), told.ious[:1])]
+        if follows_truth:
+            best = int(told.ious.argmax())
+            iou = float(told.ious[best])
+            choice = Choice(best if iou > _GOOD_IOU else None, iou)
+        elif chooser is not None:
+            choice = choose(chooser, found.logits, told.numbers)
+        else:
+            choice = Choice(0 if bool((own.logits > 0).any()) else None, 1.0)
+        take(own, found, choice)
+        if own.is_trusted:
+            own.look = look_at(maps, own.logits)
+            backend.remember(frames[t], [own], is_prompted=False)
+            recent[t] = own
+    return lessons
+
+
+def _prompt(truth: Tensor, rng: np.random.Generator) -> ModelPrompt:
+    if rng.random() < _CLICKED:
+        coords, labels = click_inside(truth[None], rng)
+        return ModelPrompt(coords=coords, labels=labels)
+    return ModelPrompt(mask=truth[None, None].float())
+
+
+def _ious(found: Candidates, truth: Tensor) -> Tensor:
+    """IoU (C,) with a mask (S, S) bool; 0 where the object or the candidate is empty."""
+    size = truth.shape[-1]
+    full = F.interpolate(found.logits[:, None], (size, size), mode="bilinear")[:, 0] > 0
+    seen = full.flatten(1).any(1) & truth.any()
+    return mask_iou(full, truth.expand_as(full)) * seen
+
+
+def fit_chooser(lessons: Lessons, seed: int = 0) -> Chooser:
+    """Train a chooser to predict IoU (cross entropy with soft targets, AdamW).
+
+    Raises:
+        ValueError: no lessons.
+    """
+    count = len(lessons.ious)
+    if count == 0 or lessons.numbers.shape[1] != len(FEATURES):
+        raise ValueError(
+            f"lessons: expected (N, {len(FEATURES)}) numbers, got {tuple(lessons.numbers.shape)}"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    numbers, ious = lessons.numbers.clone(), lessons.ious.clone().clamp(0, 1)
+    spread = numbers.std(0, correction=0).clamp_min(_DECAY)
+    chooser = Chooser.fresh(numbers.mean(0), spread, generator)
+    learned = [v.requires_grad_() for k, v in chooser.state.items() if k[-1].isdigit()]
+    optimizer = torch.optim.AdamW(learned, _RATE, weight_decay=_DECAY)
+    per_epoch = -(-count // _BATCH)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.01, _EPOCHS * per_epoch)
+    for _ in range(_EPOCHS):
+        for rows in torch.randperm(count, generator=generator).split(_BATCH):
+            optimizer.zero_grad()
+            loss = F.binary_cross_entropy_with_logits(chooser(numbers[rows]), ious[rows])
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    return Chooser({name: value.detach() for name, value in chooser.state.items()})
