@@ -14,11 +14,17 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from samnb.engine.dataset import HELD_OUT_SHARE, Snapshot, labelled_clips, take_snapshot
+from samnb.engine.dataset import (
+    HELD_OUT_SHARE,
+    Snapshot,
+    labelled_clips,
+    synthetic_clips,
+    take_snapshot,
+)
 from samnb.engine.evaluation import EvalSettings, evaluate
 from samnb.engine.gate import Gate, Metrics, is_better
 from samnb.engine.lineage import promoted_file
@@ -96,7 +102,7 @@ def retrain(
     *,
     held_out: Collection[str] | None = None,
     held_out_share: float = HELD_OUT_SHARE,
-    replay: Sequence[LabelledClip] = (),
+    replay: Sequence[LabelledClip] | None = None,
     gate: Gate | None = None,
     evaluation: EvalSettings | None = None,
     seed: int = 0,
@@ -118,10 +124,11 @@ def retrain(
         settings: how to train.
         held_out: ids of media to measure on; None lets their content decide.
         held_out_share: expected share of held-out media, where content decides.
-        replay: clips of what the model must not forget, for example
-            :func:`~samnb.engine.dataset.synthetic_clips`. It is measured on the first,
-            third, ... of them and rehearses the others, for what one has just rehearsed
-            tells nothing about forgetting.
+        replay: clips of what the model must not forget; None makes some up
+            (:func:`~samnb.engine.dataset.synthetic_clips`), an empty list is for none. It
+            is measured on the first, third, ... of them, from their first frames, and
+            rehearses the others, for what one has just rehearsed tells nothing about
+            forgetting.
         gate: when the new version is better.
         evaluation: how versions are measured.
         seed: of everything random.
@@ -144,7 +151,8 @@ def retrain(
     snapshot = take_snapshot(session, held_out=held_out, share=held_out_share)
     place = models_folder(session) if folder is None else Path(folder)
     cycle = _Cycle(session, snapshot, place, seed, timer, on_progress, cancel)
-    return cycle.run(settings, tuple(replay), gate or Gate(), evaluation, trainer, resume)
+    known = tuple(synthetic_clips() if replay is None else replay)
+    return cycle.run(settings, known, gate or Gate(), evaluation, trainer, resume)
 
 
 class _Cycle:
@@ -280,6 +288,8 @@ class _Cycle:
         def tell(done: int, total: int) -> None:
             self._tell(Progress(stage, done, total))
 
+        if data == "replay":  # only J&F counts there, which the first frame's clicks give
+            settings = replace(settings or EvalSettings(), max_rounds=1)
         found = evaluate(tracker, clips, settings, on_progress=tell, cancel=self.cancel)
         if not self._is_cancelled:
             self._write(ModelEvaluated(self.run_id, tracker.name, data, tuple(found.items())))

@@ -42,10 +42,10 @@ def grown(session, media, clock):
     get better."""
     before = annotate(session, media[1], clock, corrections=4)
     held_out = [media[0].id]
-    first = retrain(session, held_out=held_out, trainer=Decree(0.0), timer=clock)
+    first = retrain(session, held_out=held_out, trainer=Decree(0.0), timer=clock, replay=())
     clock.now_s += 1000
     after = annotate(session, media[2], clock, corrections=1)
-    second = retrain(session, held_out=held_out, trainer=Decree(2.0), timer=clock)
+    second = retrain(session, held_out=held_out, trainer=Decree(2.0), timer=clock, replay=())
     return before, after, first, second
 
 
@@ -95,7 +95,8 @@ def test_a_run_that_was_cut_off_counts_with_the_one_that_goes_on(session, media)
         if progress.done == 2:
             cancel.set()
 
-    kw = {"held_out": [media[0].id], "trainer": Decree(), "timer": lambda: next(seconds)}
+    kw = {"held_out": [media[0].id], "trainer": Decree(), "timer": lambda: next(seconds),
+          "replay": ()}  # fmt: skip
     retrain(session, on_progress=stop, cancel=cancel, **kw)
     retrain(session, **kw)
     table = lineage.versions(session)

@@ -3,6 +3,7 @@ import threading
 import pytest
 
 from samnb.engine import lineage
+from samnb.engine.dataset import REPLAY_CLIPS
 from samnb.engine.retrain import models_folder, retrain, use_promoted
 from samnb.events import (
     ModelEvaluated,
@@ -43,7 +44,8 @@ def bodies(session):
 
 def cycle(session, media, drift=0.0, **kw):
     trainer = kw.pop("trainer", Decree(drift))
-    return retrain(session, held_out=[media[0].id], trainer=trainer, timer=lambda: 0.0, **kw)
+    kw = {"replay": (), "timer": lambda: 0.0, **kw}
+    return retrain(session, held_out=[media[0].id], trainer=trainer, **kw)
 
 
 def test_a_better_version_becomes_the_session_s_model(session, media):
@@ -72,7 +74,7 @@ def test_the_log_tells_the_whole_cycle(session, media):
     assert (started.base, started.seed, started.resumes) == ("colour@1", 5, "")
     assert len(started.train) == 4 and len(started.held_out) == 2
     assert started.snapshot_id == result.snapshot.id
-    assert dict(started.settings)["steps"] == "300"
+    assert dict(started.settings) == dict(FinetuneSettings().pairs())
     assert (ended.status, ended.steps, ended.model) == ("done", 3, result.model)
     assert ended.curve == ((1, 1.0), (2, 0.5), (3, 1 / 3)) == result.curve
     assert (old.model, new.model) == ("colour@1", result.model)
@@ -177,6 +179,14 @@ def test_a_version_that_forgets_the_replay_clips_is_kept_aside(session, media):
     measured = [b.data for b in bodies(session) if isinstance(b, ModelEvaluated)]
     assert measured == ["held_out", "held_out", "replay", "replay"]
     assert trainer.calls[0]["replay"] == [], "what is rehearsed is not measured"
+
+
+def test_made_up_clips_are_rehearsed_where_none_are_given(session, media):
+    trainer = Decree(0.0)
+    result = cycle(session, media, trainer=trainer, replay=None)
+    keys = [clip.key for clip in trainer.calls[0]["replay"]]
+    assert len(keys) == REPLAY_CLIPS // 2 and all(key.startswith("synthetic:") for key in keys)
+    assert result.old_replay["objects"] > 0
 
 
 def test_half_of_the_replay_clips_are_rehearsed(session, media):
