@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from samnb import __version__
+from samnb import __version__, launch
 from samnb.types import InputError, SamnbError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
-    with _ended_by_sigterm():
+    with launch.sigterm_as_interrupt():
         try:
             if words[:1] == ["train"]:  # has a parser of its own, behind heavy imports
                 return _train(words[1:])
@@ -35,23 +32,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             sys.stderr.write("samnb: interrupted\n")
             return 1
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Take a SIGTERM for Ctrl+C: whoever ends the command ends the server that it started."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -93,8 +73,6 @@ def _add_studio(commands: Any) -> None:
 
 
 def _studio(args: argparse.Namespace) -> int:
-    from samnb import launch
-
     given = [path.expanduser().resolve() for path in args.media]
     projects = [path for path in given if path.suffix == ".samnb"]
     if len(projects) + bool(args.project) > 1:
@@ -142,8 +120,6 @@ def _add_desk(commands: Any) -> None:
 
 
 def _desk(args: argparse.Namespace) -> int:
-    from samnb import launch
-
     project = launch.project_of(
         args.project, "desk", "a project file", _demo_pairs if args.demo else None, "concepts"
     )
@@ -195,8 +171,6 @@ def _add_dashboard(commands: Any) -> None:
 
 
 def _dashboard(args: argparse.Namespace) -> int:
-    from samnb import launch
-
     project = launch.project_of(
         args.project, "dashboard", "--project", _demo_pages if args.demo else None, "dashboards"
     )
