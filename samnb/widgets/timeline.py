@@ -65,6 +65,12 @@ def time_text(seconds_s: float) -> str:
     return f"{int(seconds_s // 60)}:{seconds_s % 60:05.2f}"
 
 
+def ruler_digits(times_s: Sequence[float]) -> int:
+    """Digits behind the point, 1 or 2, by which the times on the ruler differ."""
+    words = [f"{t:.1f}" for t in times_s]
+    return 1 if len(set(words)) == len(words) else 2
+
+
 def x_of(position: float, n_frames: int, width: float) -> float:
     """Window x of a position among the frames; the slider's handle stands above it."""
     return GUTTER_PX + (width - GUTTER_PX - PAD_PX) * (position / max(n_frames - 1, 1))
@@ -229,13 +235,15 @@ class _Painter:
         canvas.fill_style = self.faint
         room = max(int((self.width - GUTTER_PX - PAD_PX) // 64), 1)
         step = max(-(-(len(now.frames) - 1) // room), 1)
+        digits = ruler_digits(now.times_s[::step])
         for position in range(0, len(now.frames), step):
             x = self.x(position)
             canvas.fill_rect(x, RULER_PX - 5, 1, 5)
             is_edge = x > self.width - PAD_PX - 16
             canvas.text_align = "right" if is_edge else "center"
             text_x = self.width - 2 if is_edge else x
-            canvas.fill_text(f"{now.times_s[position]:.1f} s", text_x, RULER_PX / 2 - 1)
+            text = f"{now.times_s[position]:.{digits}f} s"
+            canvas.fill_text(text, text_x, RULER_PX / 2 - 1)
         canvas.text_align = "left"
         canvas.fill_text("object", 8, RULER_PX / 2 - 1)
 

@@ -17,6 +17,7 @@ from samnb.widgets.timeline import (
     TimelineSnapshot,
     height_of,
     hit,
+    ruler_digits,
     runs,
     time_text,
     words_for,
@@ -155,3 +156,9 @@ def test_marks_are_told_apart_by_shape(timeline):
     assert triangle[1][2][0] == x_of(4, 5, WIDTH), "the doubtful frame is the last one"
     (circle,) = timeline.canvas.named("fill_circle")
     assert circle[1] == x_of(0, 5, WIDTH), "the click is on the first frame"
+
+
+def test_the_ruler_tells_times_apart():
+    assert ruler_digits([0.0, 0.5, 1.0]) == 1
+    assert ruler_digits([0.0, 0.04, 0.08]) == 2
+    assert ruler_digits([]) == 1
