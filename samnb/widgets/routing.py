@@ -72,7 +72,7 @@ class RoutingSlider:
         self.to_safe = ipywidgets.Button(
             description="Go to the lowest safe threshold",
             tooltip="The most that may stand with the target error kept",
-            layout=ipywidgets.Layout(width="auto"),
+            layout=ipywidgets.Layout(width="auto", align_self="flex-start"),
         )
         self.chart, self.words = ipywidgets.HTML(layout=wide), ipywidgets.HTML(layout=wide)
         self.outcome.observe(lambda _c: self._simulate(), "value")
