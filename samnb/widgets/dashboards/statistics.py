@@ -74,6 +74,7 @@ class _Look:
     """One state of the page: the log, what is wanted of it, and what came of that so far."""
 
     log: Folded
+    wanted: Selection
     tab: str
     blocks: tuple[Block, ...]
     checks: tuple[tuple[str, tuple[PastDecision, ...]], ...] = ()
@@ -160,7 +161,13 @@ class Statistics(Dashboard):
     def _want(self, wanted: Selection) -> None:
         if wanted != self._wanted:
             self._wanted = wanted
+            self._dim()
             self.work.post_latest("look", self.look)
+
+    def _dim(self) -> None:
+        """Tell what is of another selection from what is of the one chosen now."""
+        for part in self._blocks:
+            part.dim(part.wanted != self._wanted)
 
     def _set_tab(self, tab: str) -> None:
         def change() -> None:
@@ -183,15 +190,15 @@ class Statistics(Dashboard):
         self._shown = key
         log = read_log(events)
         if tab == "routing":
-            self._post(_Look(log, tab, (), _checks(log)))
+            self._post(_Look(log, wanted, tab, (), _checks(log)))
             return
         found: list[Block] = []
         for block in self._read(log, wanted, tab):
             found.append(block)
-            self._post(_Look(log, tab, tuple(found), is_whole=False))
+            self._post(_Look(log, wanted, tab, tuple(found), is_whole=False))
             if (wanted, tab) != (self._wanted, self._tab):
                 return  # something else is wanted meanwhile
-        self._post(_Look(log, tab, tuple(found)))
+        self._post(_Look(log, wanted, tab, tuple(found)))
 
     def _read(self, log: Folded, wanted: Selection, tab: str) -> Iterator[Block]:
         if tab == "concepts":
@@ -227,7 +234,8 @@ class Statistics(Dashboard):
         while len(self._blocks) < len(now.blocks):
             self._blocks.append(_Part(self.sheet))
         for part, block in zip(self._blocks, now.blocks, strict=False):
-            part.show(block)
+            part.show(block, now.wanted)
+        self._dim()
         # What is still being drawn keeps its place on the page.
         is_same = not now.is_whole and self._drawn_tab == now.tab
         n_shown = max(len(now.blocks), len(self.parts.children) if is_same else 0)
@@ -296,14 +304,20 @@ class _Part:
 
     def __init__(self, sheet: Any) -> None:
         self._sheet, self._block = sheet, Block("", "")
+        self.wanted = Selection()
         self.title, self.inside = ipywidgets.HTML(), ipywidgets.HTML()
         self.csv = ipywidgets.Button(description="CSV", tooltip="Download this table as CSV")
         self.csv.add_class("samnb-button").on_click(lambda _b: self._save())
         self.bar = ipywidgets.Box([self.title, self.csv]).add_class("samnb-part-bar")
         self.widget = ipywidgets.Box([self.bar, self.inside]).add_class("samnb-part")
 
-    def show(self, block: Block) -> None:
-        """Draw a block."""
+    def dim(self, is_stale: bool) -> None:
+        """Show that the block is being drawn anew, or that it is not."""
+        (self.widget.add_class if is_stale else self.widget.remove_class)("samnb-stale")
+
+    def show(self, block: Block, wanted: Selection) -> None:
+        """Draw a block of a selection."""
+        self.wanted = wanted
         if block is self._block:
             return
         self._block = block

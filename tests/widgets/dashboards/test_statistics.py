@@ -66,6 +66,18 @@ def test_a_filter_holds_until_it_is_taken_away(statistics, open_project, media, 
     assert "2</b><span>objects" in page._blocks[0].inside.value
 
 
+def test_what_is_of_another_selection_is_dimmed(statistics, open_project, media, monkeypatch):
+    hand_in(open_project("bo"), media.id)
+    page = statistics()
+    assert not any("samnb-stale" in p.widget._dom_classes for p in page._blocks)
+    waiting = []
+    monkeypatch.setattr(page.work, "post_latest", lambda _key, work: waiting.append(work))
+    page.filters["worker"].value = "bo"
+    assert all("samnb-stale" in p.widget._dom_classes for p in page._blocks)
+    waiting[-1]()
+    assert not any("samnb-stale" in p.widget._dom_classes for p in page._blocks)
+
+
 def test_a_table_is_saved_whole(statistics, open_project, media, monkeypatch):
     hand_in(open_project("bo"), media.id, name="a, b")
     page, sent = statistics(), []
