@@ -26,7 +26,7 @@ from samnb.models.training.common import cosine
 from samnb.models.verifier_aids import segmenter_aids
 from samnb.models.verifier_examples import EvExample, MvExample
 from samnb.models.verifier_features import appearance
-from samnb.models.verifier_foundation.world import MET, roughen, verdicts
+from samnb.models.verifier_foundation.world import roughen, verdicts
 from samnb.models.verifier_learning import Learned, Learner, VerifierSettings
 from samnb.models.verifier_net import VerifierNet, word_ids
 from samnb.models.verifier_small import Describer, SmallVerifier, VerifierInfo, version_of
@@ -50,6 +50,9 @@ MOST_PICTURES: Final = 400
 has learned its words from it."""
 ACCEPT: Final = 0
 """Column of Accept in both tasks."""
+HONEST: Final = (("proposal",), ("pair", "no masks"))
+"""Kinds of verdict, of MV and of EV, on which answers are made honest: what the loop asks, and
+what is asked at inference, whether a phrase names anything (see ``ev_presence``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class FoundationSettings:
     """
 
     words_pictures: int = 1000
-    pictures: int = 200
+    pictures: int = 140
     words_steps: int = 1500
     epochs: int = 8
     seed: int = 0
@@ -238,17 +241,21 @@ def teach_words(
 
 
 def calibrate(learned: Learned, lessons: Lessons) -> tuple[float, float]:
-    """Make the answers to what the loop asks honest; returns both temperatures.
+    """Make the answers honest (see :data:`HONEST`); returns both temperatures.
 
     Platt scaling (Platt 1999) of the held-out answers: a temperature, and a shift of Accept
     that goes into the network's last layer.
     """
     heats = []
-    for logits, answers, kinds, head in (
-        (learned.mv_logits, lessons.table.answers, lessons.mv_kinds, learned.net.mv_head),
-        (learned.ev_logits, lessons.questions.answers, lessons.ev_kinds, learned.net.ev_head),
+    for logits, answers, kinds, head, honest in zip(
+        (learned.mv_logits, learned.ev_logits),
+        (lessons.table.answers, lessons.questions.answers),
+        (lessons.mv_kinds, lessons.ev_kinds),
+        (learned.net.mv_head, learned.net.ev_head),
+        HONEST,
+        strict=True,
     ):
-        rows = torch.from_numpy(np.isin(kinds, MET))
+        rows = torch.from_numpy(np.isin(kinds, honest))
         heat, shift = platt(logits[rows], answers[rows])
         last = list(head.children())[-1]
         if isinstance(last, nn.Linear):
