@@ -33,9 +33,9 @@ from samnb.models.candidates import (
     places,
 )
 
-ABSENT_BELOW: Final = 0.08
+ABSENT_BELOW: Final = 0.2
 """An object whose best candidate is below this expected IoU counts as absent."""
-TRUSTED_FROM: Final = 0.18
+TRUSTED_FROM: Final = 0.25
 """Later frames learn from a tracked frame from this expected IoU on."""
 SURE_FROM: Final = 0.6
 """A memory's own mask at or above this expected IoU needs no other candidates."""
