@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -171,6 +171,29 @@ def select_closest(position: int, prompted: Sequence[int], limit: int) -> list[i
     chosen = [p for p in (before, after) if p is not None]
     rest = sorted((p for p in prompted if p not in chosen), key=lambda p: abs(p - position))
     return chosen + rest[: limit - len(chosen)]
+
+
+def select_prompted(
+    position: int, prompted: Sequence[int], absent: Collection[int], limit: int
+) -> list[int]:
+    """Choose the prompted frames a frame attends to, where some say that the object is absent.
+
+    Beyond the limit, the nearest one that says so is enough: a row of them, one beside the other,
+    would leave no picture of the object.
+
+    Args:
+        position: the frame that attends.
+        prompted: positions of prompted frames.
+        absent: those of them without a mask.
+        limit: at least 2; how many are chosen at most.
+    """
+    shown = [p for p in prompted if p not in absent]
+    if len(prompted) <= limit or not shown or len(shown) == len(prompted):
+        return select_closest(position, prompted, limit)
+    nearest = min(absent, key=lambda p: (abs(p - position), p))
+    if limit == 2:
+        return [min(shown, key=lambda p: (abs(p - position), p)), nearest]
+    return [*select_closest(position, shown, limit - 1), nearest]
 
 
 class History:

@@ -11,6 +11,7 @@ Decisions that the released predictors leave open or take otherwise:
   tracked mask. Taking clicks back gives the very mask from before them. Anything else starts anew.
 * A mask prompt is given back bit for bit; the model's memory sees it at the model's resolution.
 * Tracked frames that the backend does not trust are no memory for later ones.
+* Of more prompted frames than the model attends to, one at most says that the object is absent.
 * A range that starts in the middle of nowhere is run in to: the frames since the nearest prompted
   or up-to-date frame are computed and not yielded, at most ``run_in`` of them.
 """
@@ -37,7 +38,7 @@ from samnb.models.memory import (
     Prompted,
     Tracked,
     is_same_start,
-    select_closest,
+    select_prompted,
 )
 from samnb.models.prompts import check_prompts
 from samnb.models.refining import PREVIOUS_LIMIT, Refiner
@@ -344,7 +345,8 @@ class MemorySession:
         """Gather what a frame attends to, encoding the memory of new prompts on the way."""
         frames = {p: frame for p, frame in state.prompted.items() if p != but}
         limit = self._limits.choose_max_prompted(self._backend.max_prompted)
-        chosen = select_closest(position, list(frames), limit)
+        absent = {p for p, f in frames.items() if not bool((f.output.logits > 0).any())}
+        chosen = select_prompted(position, list(frames), absent, limit)
         reachable = self._reachable(position, is_reverse=is_reverse)
         # Prompted frames beyond the limit still count while they are among the last few frames.
         passed = [p for p in reachable if p in frames and p not in chosen]

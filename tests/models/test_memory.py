@@ -6,7 +6,14 @@ import torch
 
 from samnb.models.backend import Output
 from samnb.models.base import FramePrompts
-from samnb.models.memory import History, KeptPrompts, Tracked, is_same_start, select_closest
+from samnb.models.memory import (
+    History,
+    KeptPrompts,
+    Tracked,
+    is_same_start,
+    select_closest,
+    select_prompted,
+)
 from tests.models.clip import box, clicks, drawn
 
 
@@ -23,6 +30,25 @@ from tests.models.clip import box, clicks, drawn
 )
 def test_the_closest_prompted_frames_are_chosen(position, limit, chosen):
     assert select_closest(position, [0, 4, 9, 11, 30], limit) == chosen
+
+
+@pytest.mark.parametrize(
+    ("limit", "chosen"),
+    [(2, {7, 14}), (3, {5, 7, 14}), (4, {0, 5, 7, 14}), (8, {0, 5, 7, 10, 11, 12, 13, 14})],
+)
+def test_a_row_of_absent_frames_does_not_crowd_out_the_object(limit, chosen):
+    prompted, absent = [0, 5, 7, 10, 11, 12, 13, 14], {10, 11, 12, 13, 14}
+    found = select_prompted(15, prompted, absent, limit)
+    assert set(found) == chosen
+
+
+def test_frames_that_all_show_the_object_are_chosen_as_ever():
+    prompted = [0, 4, 9, 11, 30]
+    assert select_prompted(10, prompted, set(), 3) == select_closest(10, prompted, 3)
+
+
+def test_where_nothing_was_ever_shown_the_nearest_are_chosen():
+    assert select_prompted(9, [1, 2, 3], {1, 2, 3}, 2) == select_closest(9, [1, 2, 3], 2)
 
 
 def test_the_choice_is_that_of_the_released_code():
