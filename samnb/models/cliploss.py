@@ -90,8 +90,7 @@ class Play:
         self._surplus: list[Tensor] = []
 
     def loss(self) -> Tensor:
-        """Play the clip and return the sum of the mean losses; without gradient when
-        nothing was decoded."""
+        """Play the clip and return the sum of the mean losses."""
         hook = self.model.sam_mask_decoder.register_forward_hook(self._listen)
         try:
             self._play()

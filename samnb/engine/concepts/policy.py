@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from samnb.engine import drift, routing
-from samnb.engine.bounds import level_of, n_needed, n_to_begin
+from samnb.engine.bounds import level_of, n_needed
 from samnb.engine.concepts.state import ConceptState, PairState
 from samnb.engine.drift import DriftReport
 from samnb.engine.routing import (
@@ -175,8 +175,7 @@ def choose_routing(
     look = 1
     if before is not None and before.verifier == verifier:
         look += int(dict(before.details).get("look", "0"))
-    level = level_of(delta, look, len(routing.ROUTED))
-    needed = n_to_begin(target, level, people_error) if people_error else n_needed(target, level)
+    needed = n_needed(target, level_of(delta, look, len(routing.ROUTED)))
     policy = routing.choose_policy(
         checked,
         pool,
@@ -190,9 +189,9 @@ def choose_routing(
         people_error=people_error,
     )
     if len(checked) < needed:
-        # Their number alone says that no test would be passed. So none is made, and nothing of
-        # delta is spent: a project may ask as often as it likes while it is small. What was
-        # earned before stands.
+        # Not even without an error would a test be passed. So none is made, and nothing of delta
+        # is spent: a project may ask as often as it likes while it is small. What was earned
+        # before stands.
         if look > 1 and before and before.mode is RoutingMode.ON and before.target_error <= target:
             return policy_of(before)
         few = f"{len(checked)} checked, and a test needs {needed}"
