@@ -157,12 +157,11 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         play = Play(self.model, window.features, window.truth, self.settings.corrections, rng)
         loss = play.loss()
-        if loss.requires_grad:
-            loss.backward()
-            for weights in self.groups:
-                nn.utils.clip_grad_norm_(weights, 1.0)
-            self.optimizer.step()
-            self._pull(factor)
+        loss.backward()
+        for weights in self.groups:
+            nn.utils.clip_grad_norm_(weights, 1.0)
+        self.optimizer.step()
+        self._pull(factor)
         return float(loss.detach())
 
     @torch.no_grad()
