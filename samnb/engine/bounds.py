@@ -39,15 +39,6 @@ def level_of(delta: float, look: int = 1, n_outcomes: int = 2) -> float:
     return delta * 6 / (np.pi * look) ** 2 / n_outcomes
 
 
-def n_to_begin(target: float, level: float, people_error: float = 0.0) -> int:
-    """Checked decisions that a test is expected to need; see :func:`thresholds_to_try`."""
-    n = n_needed(target, level)
-    likely = (2 * people_error + target) / 3 if 0 < people_error < target else 0.0
-    while stats.binom.cdf(max(1, np.ceil(n * likely)), n, target) > level:
-        n += 1
-    return n
-
-
 def thresholds_to_try(
     confidences: npt.ArrayLike,
     rate: float,
@@ -78,7 +69,10 @@ def thresholds_to_try(
     values = np.sort(np.asarray(confidences, np.float64))[::-1]
     if not len(values) or rate <= 0:
         return np.zeros(0)
-    n = n_to_begin(target, level, people_error)
+    n = n_needed(target, level)
+    likely = (2 * people_error + target) / 3 if 0 < people_error < target else 0.0
+    while stats.binom.cdf(max(1, np.ceil(n * likely)), n, target) > level:
+        n += 1
     # A tenth more: the checked slice may have fewer above it than expected.
     first = min(len(values), int(np.ceil(1.1 * n / rate)))
     places = np.unique(np.round(np.linspace(first, len(values), n_steps)).astype(np.int64))

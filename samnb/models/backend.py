@@ -42,6 +42,13 @@ class Features:
         """Bytes of all tensors held."""
         return sum(t.numel() * t.element_size() for t in (*self.maps, self.code))
 
+    def pictures(self) -> list[Tensor]:
+        """The feature maps as (1, C, h, w), highest resolution first."""
+        return [
+            m.permute(1, 2, 0).reshape(1, -1, *hw)
+            for m, hw in zip(self.maps, self.sizes_hw, strict=True)
+        ]
+
 
 @dataclass(slots=True, eq=False)
 class Decoded:

@@ -75,10 +75,7 @@ class Proposer(nn.Module):
 
 def feature_maps(features: Features) -> tuple[Tensor, Tensor]:
     """Return the maps that :class:`Proposer` reads, each (1, C, h, w)."""
-    maps = [
-        m.permute(1, 2, 0).reshape(1, -1, *hw)
-        for m, hw in zip(features.maps, features.sizes_hw, strict=True)
-    ]
+    maps = features.pictures()
     return maps[-2], maps[-1]
 
 

@@ -81,10 +81,7 @@ def decode_clicks(
     coords = torch.from_numpy(points_xy / scale * np.float32(model.image_size))[:, None]
     coords = coords.to(features.maps[-1].device)
     labels = torch.ones(coords.shape[:2], dtype=torch.int32, device=coords.device)
-    maps = [
-        m.permute(1, 2, 0).reshape(1, -1, *hw)
-        for m, hw in zip(features.maps, features.sizes_hw, strict=True)
-    ]
+    maps = features.pictures()
     embedding = maps[-1]
     if model.directly_add_no_mem_embed:
         embedding = embedding + model.no_mem_embed.permute(1, 2, 0)[..., None]

@@ -174,7 +174,7 @@ class Sam2Backend:
     ) -> Decoded:
         """Decode like ``SAM2ImagePredictor``: the presence score does not blank the mask."""
         model = self._model
-        maps = as_pictures(features)
+        maps = features.pictures()
         embedding = maps[-1]
         if model.directly_add_no_mem_embed:
             embedding = embedding + model.no_mem_embed.permute(1, 2, 0)[..., None]
@@ -243,9 +243,9 @@ class Sam2Backend:
             previous=previous,
         )
         if self._chooser is not None:
-            maps = as_pictures(features)
+            maps = features.pictures()
             if prompt is None:
-                self._settle(self._chooser, features, position, outputs, banks)
+                self._settle(self._chooser, features, maps, position, outputs, banks)
             for output in outputs:
                 output.look = look_at(maps, output.logits)
         return outputs
@@ -302,6 +302,7 @@ class Sam2Backend:
         self,
         chooser: Chooser,
         features: Features,
+        maps: Sequence[Tensor],
         position: int,
         outputs: Sequence[Output],
         banks: Sequence[Bank | None],
@@ -314,7 +315,7 @@ class Sam2Backend:
             return logits, ious
 
         tracked = [(o, b) for o, b in zip(outputs, banks, strict=True) if b is not None]
-        settle(chooser, as_pictures(features), position, tracked, size, click)
+        settle(chooser, maps, position, tracked, size, click)
 
     def remember(self, features: Features, outputs: Sequence[Output], *, is_prompted: bool) -> None:
         """Encode the spatial memory of all outputs in one batch, kept as bfloat16 like SAM 2's."""
@@ -355,11 +356,3 @@ class Sam2Backend:
         if self._dtype is torch.float32:
             return nullcontext()
         return torch.autocast(self._device.type, dtype=self._dtype)
-
-
-def as_pictures(features: Features) -> list[Tensor]:
-    """Feature maps of a frame as (1, C, h, w), highest resolution first."""
-    return [
-        m.permute(1, 2, 0).reshape(1, -1, *hw)
-        for m, hw in zip(features.maps, features.sizes_hw, strict=True)
-    ]

@@ -170,7 +170,7 @@ class TransformersBackend:
     ) -> Decoded:
         """Decode like the image model: the presence score does not blank the mask."""
         model = self._model
-        maps = self._unflatten(features)
+        maps = features.pictures()
         maps[-1] = maps[-1] + model.no_memory_embedding.permute(1, 2, 0)[..., None]
         dense = None if previous is None else self._fit_mask_input(previous)
         if prompt.coords is not None and prompt.labels is not None:
@@ -300,9 +300,3 @@ class TransformersBackend:
             }
             for position, output in outputs.items()
         }
-
-    def _unflatten(self, features: Features) -> list[Tensor]:
-        return [
-            m.permute(1, 2, 0).reshape(1, -1, *hw)
-            for m, hw in zip(features.maps, features.sizes_hw, strict=True)
-        ]

@@ -30,7 +30,7 @@ from samnb.models.candidates import (
 )
 from samnb.models.chooser import Choice, Chooser, choose, take
 from samnb.models.looks import look_at
-from samnb.models.sam2 import Sam2Backend, as_pictures
+from samnb.models.sam2 import Sam2Backend
 from samnb.models.training.clips import Clip
 from samnb.models.training.common import mask_iou
 from samnb.models.training.prompts import click_inside
@@ -99,7 +99,7 @@ def _play_one(
     (start,) = backend.decode(
         frames[0], 0, [None], n_frames=len(frames), is_reverse=False, prompt=_prompt(truth[0], rng)
     )
-    start.look = look_at(as_pictures(frames[0]), start.logits)
+    start.look = look_at(frames[0].pictures(), start.logits)
     backend.remember(frames[0], [start], is_prompted=True)
     recent: dict[int, Output] = {}
     lessons = []
@@ -107,7 +107,7 @@ def _play_one(
         within = {p: o for p, o in recent.items() if t - p <= backend.reach}
         bank = Bank({0: start}, dict(sorted(within.items(), reverse=True)))
         (own,) = backend.track(frames[t], t, [bank], n_frames=len(frames))
-        maps, known = as_pictures(frames[t]), Known.at(t, bank)
+        maps, known = frames[t].pictures(), Known.at(t, bank)
         masks, ious, _ = backend.decode_clicks(
             frames[t], places(maps, known, backend.size), (backend.size,) * 2
         )
