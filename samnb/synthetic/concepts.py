@@ -12,25 +12,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as PilImage
-from PIL import ImageFilter
 
 from samnb.synthetic.sprites import Look, Pen
+from samnb.synthetic.staging import backdrop, inside, photographed, shadow
 from samnb.synthetic.textures import COLOURS, Floats, pattern, shifted
-from samnb.synthetic.themes import THEMES
 from samnb.synthetic.things import (
     COLOUR_NAMES,
     GROUPS,
     HELD_OUT,
     NOUNS,
+    PLACES,
     TEXTURES,
+    WORLD,
     Combination,
+    Domain,
     Phrase,
     parse_phrase,
 )
@@ -39,6 +40,7 @@ from samnb.types import InputError
 __all__ = [
     "HELD_OUT",
     "MIN_VISIBLE",
+    "PLACES",
     "VOCABULARY",
     "ConceptScene",
     "ConceptThing",
@@ -63,9 +65,6 @@ MIN_VISIBLE = 0.08
 MIN_VISIBLE_PX = 12
 """Nor does one that shows fewer pixels than this."""
 
-PLACES = ("meadow", "yard", "table", "sea", "space", "lawn")
-"""Places of which no photograph shows one of the nouns itself."""
-_VARIANTS = 3
 _SECOND = {"white": (0.12, 0.12, 0.14), "gray": (0.45, 0.46, 0.48)}
 _WORDS = ("no", "a", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -78,7 +77,7 @@ class ConceptThing:
         number: its label in 1..255.
         colour: one of ``VOCABULARY["colours"]``.
         texture: one of ``VOCABULARY["textures"]``.
-        noun: one of ``VOCABULARY["nouns"]``.
+        noun: one of ``VOCABULARY["nouns"]``, or of another domain like the two before.
         visible: share of its pixels inside the picture that nothing hides, in [0, 1].
     """
 
@@ -100,7 +99,7 @@ class ConceptThing:
         found = [Phrase(self.noun), Phrase(self.noun, self.colour)]
         if texture:
             found += [Phrase(self.noun, None, texture), Phrase(self.noun, self.colour, texture)]
-        if group := NOUNS[self.noun].group:
+        if group := NOUNS[self.noun].group if self.noun in NOUNS else "":
             found = [Phrase(group), Phrase(group, self.colour), *found]
         return tuple(str(p) for p in found)
 
@@ -116,6 +115,7 @@ class ConceptScene:
         labels: (H, W) uint8, the number of the thing seen at each pixel, 0 for none; read-only.
         things: those of which enough is seen to count.
         caption: one sentence that names every thing.
+        domain: whose words it knows.
     """
 
     seed: int
@@ -124,6 +124,7 @@ class ConceptScene:
     labels: npt.NDArray[np.uint8]
     things: tuple[ConceptThing, ...]
     caption: str
+    domain: Domain = WORLD
 
     @property
     def phrases(self) -> tuple[str, ...]:
@@ -132,11 +133,10 @@ class ConceptScene:
 
     def named(self, phrase: str) -> tuple[ConceptThing, ...]:
         """Return the things that a phrase names; none for words that are not of this world."""
-        asked = parse_phrase(phrase)
+        asked = parse_phrase(phrase, self.domain)
         if asked is None:
             return ()
-        wanted = asked.combinations
-        return tuple(t for t in self.things if t.combination in wanted)
+        return tuple(t for t in self.things if asked.names(t.combination))
 
     def truth(self, phrase: str) -> tuple[BoolMask, ...]:
         """Return the visible mask, (H, W) bool, of every instance that a phrase names."""
@@ -149,6 +149,7 @@ def make_concept_scene(
     size_hw: tuple[int, int] = (240, 320),
     difficulty: float = 0.5,
     split: Split = "train",
+    domain: Domain = WORLD,
 ) -> ConceptScene:
     """Make up a picture of 2 to 8 things.
 
@@ -159,6 +160,7 @@ def make_concept_scene(
             ones, look-alikes that differ in one word, things in front of others, and noise.
         split: ``train`` never shows a combination of :data:`HELD_OUT`; about a third of the
             things of ``test`` are such.
+        domain: what there is, and where.
 
     Raises:
         InputError: an argument is out of range.
@@ -170,18 +172,18 @@ def make_concept_scene(
     if split not in ("train", "test"):
         raise InputError(f"split: expected 'train' or 'test', got {split!r}")
     rng = np.random.default_rng([seed, 7, int(split == "test")])
-    cast = draw_cast(rng, difficulty, split)
-    name = PLACES[int(rng.integers(len(PLACES)))]
-    frame = _backdrop(rng, name, size_hw)
+    cast = draw_cast(rng, difficulty, split, domain)
+    place = tuple(domain.places)[int(rng.integers(len(domain.places)))]
+    frame = backdrop(rng, domain, place, size_hw)
     labels = np.zeros(size_hw, np.uint8)
     areas: list[int] = []
-    for number, (box, shadow, layer) in enumerate(_placed(rng, cast, size_hw, difficulty), 1):
-        frame[box] *= 1 - shadow[..., None]
+    for number, (box, dark, layer) in enumerate(_placed(rng, cast, size_hw, difficulty, domain), 1):
+        frame[box] *= 1 - dark[..., None]
         cover = layer[..., 3] / 255
         frame[box] = frame[box] * (1 - cover[..., None]) + layer[..., :3]
         labels[box][cover > 0.5] = number
         areas.append(int((cover > 0.5).sum()))
-    image = _photographed(rng, frame, difficulty)
+    image = photographed(rng, frame, difficulty)
     seen = np.bincount(labels.ravel(), minlength=len(cast) + 1)
     things = tuple(
         ConceptThing(n, *combination, float(seen[n] / max(area, 1)))
@@ -189,7 +191,8 @@ def make_concept_scene(
         if seen[n] >= max(MIN_VISIBLE * area, MIN_VISIBLE_PX)
     )
     image.flags.writeable = labels.flags.writeable = False
-    return ConceptScene(seed, split, image, labels, things, describe(things, THEMES[name].where))
+    caption = describe(things, domain.places[place].where, domain)
+    return ConceptScene(seed, split, image, labels, things, caption, domain)
 
 
 def hard_negatives(scene: ConceptScene, phrase: str) -> tuple[str, ...]:
@@ -202,36 +205,45 @@ def hard_negatives(scene: ConceptScene, phrase: str) -> tuple[str, ...]:
     Raises:
         InputError: the phrase has words that are not of this world.
     """
-    asked = parse_phrase(phrase)
+    domain = scene.domain
+    asked = parse_phrase(phrase, domain)
     if asked is None:
-        raise InputError(f"phrase: expected words of VOCABULARY, got {phrase!r}")
-    here = {w for t in scene.things for w in (*t.combination, NOUNS[t.noun].group)}
+        raise InputError(f"phrase: expected words of {_told(domain)}, got {phrase!r}")
+    here = {w for t in scene.things for w in (*t.combination, domain.nouns[t.noun].group)}
     found = [
         (not ({near.noun, near.colour, near.texture} - {*str(asked).split(), None} & here), near)
-        for near in _one_away(asked)
-        if not scene.named(str(near)) and not (scene.split == "train" and near.is_held_out)
+        for near in _one_away(asked, domain)
+        if not scene.named(str(near))
+        and not (scene.split == "train" and domain.held_out and near.is_held_out)
     ]
     rng = np.random.default_rng([scene.seed, *phrase.encode()])
     mixed = [found[i] for i in rng.permutation(len(found))]
     return tuple(str(near) for _, near in sorted(mixed, key=lambda pair: pair[0]))
 
 
-def _one_away(asked: Phrase) -> Iterator[Phrase]:
-    for colour in COLOUR_NAMES:
+def _told(domain: Domain) -> str:
+    return "VOCABULARY" if domain is WORLD else f"the {domain.name}"
+
+
+def _one_away(asked: Phrase, domain: Domain) -> Iterator[Phrase]:
+    for colour in domain.colours:
         if colour != asked.colour:
             yield Phrase(asked.noun, colour, asked.texture)
-    for texture in TEXTURES[1:]:
+    for texture in domain.textures[1:]:
         if texture != asked.texture:
             yield Phrase(asked.noun, asked.colour, texture)
-    for noun in GROUPS if asked.noun in GROUPS else NOUNS:
+    for noun in domain.groups if asked.noun in domain.groups else domain.nouns:
         if noun != asked.noun:
             yield Phrase(noun, asked.colour, asked.texture)
 
 
-def draw_cast(rng: np.random.Generator, difficulty: float, split: Split) -> list[Combination]:
+def draw_cast(
+    rng: np.random.Generator, difficulty: float, split: Split, domain: Domain = WORLD
+) -> list[Combination]:
     """Choose what is there: strangers, twins, and look-alikes that differ in one word."""
     n = int(np.clip(2 + rng.binomial(6, 0.15 + 0.6 * difficulty), 2, 8))
     cast: list[Combination] = []
+    pools = domain.colours, domain.textures, tuple(domain.nouns)
     while len(cast) < n:
         kind = rng.random()
         if cast and kind < 0.2:
@@ -239,21 +251,21 @@ def draw_cast(rng: np.random.Generator, difficulty: float, split: Split) -> list
         elif cast and kind < 0.2 + 0.45 * difficulty:
             words = list(cast[int(rng.integers(len(cast)))])
             which = int(rng.integers(3))
-            pool = (COLOUR_NAMES, TEXTURES, tuple(NOUNS))[which]
+            pool = pools[which]
             words[which] = pool[int(rng.integers(len(pool)))]
             thing = (words[0], words[1], words[2])
-        elif split == "test" and kind > 0.75:
-            rare = sorted(HELD_OUT)
+        elif split == "test" and kind > 0.75 and domain.held_out:
+            rare = sorted(domain.held_out)
             thing = rare[int(rng.integers(len(rare)))]
         else:
-            texture = TEXTURES[int(rng.integers(1, 4))] if rng.random() < 0.6 else "plain"
-            nouns = tuple(NOUNS)
+            colours, (plain, *others), nouns = pools
+            texture = others[int(rng.integers(len(others)))] if rng.random() < 0.6 else plain
             thing = (
-                COLOUR_NAMES[int(rng.integers(len(COLOUR_NAMES)))],
+                colours[int(rng.integers(len(colours)))],
                 texture,
                 nouns[int(rng.integers(len(nouns)))],
             )
-        if split == "test" or thing not in HELD_OUT:
+        if split == "test" or thing not in domain.held_out:
             cast.append(thing)
     return cast
 
@@ -263,6 +275,7 @@ def _placed(
     cast: list[Combination],
     size_hw: tuple[int, int],
     difficulty: float,
+    domain: Domain,
 ) -> Iterator[tuple[tuple[slice, slice], Floats, Floats]]:
     """Yield box, shadow (h, w) and premultiplied layer (h, w, 4) of things, back to front."""
     height, width = size_hw
@@ -282,29 +295,33 @@ def _placed(
         at = int(good[np.argmin(gaps[good])]) if lap < 0 and len(good) else int(np.argmax(gaps))
         x, y = tries[at]
         discs.append((float(x), float(y), float(half)))
-        layer = _drawn(rng, combination, float(half))
-        found = _inside(layer, float(x), float(y), size_hw)
+        layer = _drawn(rng, combination, float(half), domain)
+        found = inside(layer, float(x), float(y), size_hw)
         shift = 0.14 * half
-        dark = _shadow(layer, float(half), shift)
+        dark = shadow(layer, float(half), shift)
         yield found[0], dark[found[1]], np.asarray(layer, np.float32)[found[1]]
 
 
-def draw_thing(rng: np.random.Generator, combination: Combination, size: int) -> PilImage.Image:
+def draw_thing(
+    rng: np.random.Generator, combination: Combination, size: int, domain: Domain = WORLD
+) -> PilImage.Image:
     """Draw one thing upright, a premultiplied ``RGBa`` picture of ``size`` x ``size`` px."""
     colour, texture, noun = combination
     second = COLOURS["white"] if colour != "white" and rng.random() < 0.5 else _SECOND["white"]
-    if rng.random() < 0.2:
+    if rng.random() < 0.2 and colour != "gray":
         second = _SECOND["gray"]
     look = Look(texture, shifted(COLOURS[colour], rng, 0.06), shifted(second, rng, 0.04))
     pen = Pen(size, pattern(texture, size, look.main, look.second, rng))
-    NOUNS[noun].draw(pen, look)
-    return pen.finish(NOUNS[noun].gloss)
+    domain.nouns[noun].draw(pen, look)
+    return pen.finish(domain.nouns[noun].gloss)
 
 
-def _drawn(rng: np.random.Generator, combination: Combination, half: float) -> PilImage.Image:
+def _drawn(
+    rng: np.random.Generator, combination: Combination, half: float, domain: Domain
+) -> PilImage.Image:
     """Draw one thing, turned and mirrored by chance, in a picture with room around it."""
     size = max(16, round(2 * half))
-    sprite = draw_thing(rng, combination, size)
+    sprite = draw_thing(rng, combination, size, domain)
     angle = rng.uniform(-0.45, 0.45) if rng.random() < 0.8 else rng.uniform(-np.pi, np.pi)
     mirror = rng.choice([-1.0, 1.0])
     squeeze = rng.uniform(0.85, 1.0)
@@ -319,57 +336,7 @@ def _drawn(rng: np.random.Generator, combination: Combination, half: float) -> P
     )
 
 
-def _inside(
-    layer: PilImage.Image, x: float, y: float, size_hw: tuple[int, int]
-) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return where a picture around (x, y) lies in the frame, and which part of it that is."""
-    left, top = round(x - layer.width / 2), round(y - layer.height / 2)
-    x0, y0 = max(left, 0), max(top, 0)
-    x1, y1 = min(left + layer.width, size_hw[1]), min(top + layer.height, size_hw[0])
-    own = slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
-    return (slice(y0, y1), slice(x0, x1)), own
-
-
-def _shadow(layer: PilImage.Image, half: float, shift: float) -> Floats:
-    """Return how dark the thing makes the ground beside it, (h, w) in [0, 1]."""
-    outline = layer.getchannel("a").filter(ImageFilter.GaussianBlur(half / 8))
-    data = (1, 0, -shift, 0, 1, -1.2 * shift)
-    moved = outline.transform(outline.size, PilImage.Transform.AFFINE, data)
-    return np.asarray(moved, np.float32) * np.float32(0.4 / 255)
-
-
-@cache
-def _painted(name: str, variant: int) -> PilImage.Image:
-    rng = np.random.default_rng([variant, *name.encode()])
-    place = THEMES[name].paint(rng, (400, 540))
-    return PilImage.fromarray(np.clip(place * 255, 0, 255).astype(np.uint8))
-
-
-def _backdrop(rng: np.random.Generator, name: str, size_hw: tuple[int, int]) -> Floats:
-    """Cut a view out of a place, (H, W, 3) float32 in 0..255."""
-    place = _painted(name, int(rng.integers(_VARIANTS)))
-    height, width = size_hw
-    scale = rng.uniform(0.55, 0.98) * min(place.height / height, place.width / width)
-    h, w = scale * height, scale * width
-    left, top = rng.random() * (place.width - w), rng.random() * (place.height - h)
-    box = (left, top, left + w, top + h)
-    view = place.resize((width, height), PilImage.Resampling.BILINEAR, box)
-    array = np.asarray(view, np.float32)
-    return np.array(array[:, ::-1] if rng.random() < 0.5 else array)
-
-
-def _photographed(
-    rng: np.random.Generator, frame: Floats, difficulty: float
-) -> npt.NDArray[np.uint8]:
-    """Give the picture a light of its own and the grain of a sensor."""
-    cast = 1 + rng.uniform(-1, 1, 3) * 0.04
-    frame *= (rng.uniform(0.85, 1.12) * cast).astype(np.float32)
-    frame += rng.standard_normal(frame.shape[:2], np.float32)[..., None] * (1 + 4 * difficulty)
-    np.clip(frame, 0, 255, out=frame)
-    return frame.astype(np.uint8)
-
-
-def describe(things: tuple[ConceptThing, ...], where: str) -> str:
+def describe(things: tuple[ConceptThing, ...], where: str, domain: Domain = WORLD) -> str:
     """Name everything that counts: ``Two striped red cups and a fish on a lawn.``"""
     groups: dict[str, list[ConceptThing]] = {}
     for thing in things:
@@ -379,7 +346,7 @@ def describe(things: tuple[ConceptThing, ...], where: str) -> str:
         if len(group) == 1:
             parts.append(("an " if phrase[0] in "aeiou" else "a ") + phrase)
         else:
-            plural = phrase.removesuffix(group[0].noun) + NOUNS[group[0].noun].plural
+            plural = phrase.removesuffix(group[0].noun) + domain.nouns[group[0].noun].plural
             parts.append(f"{_WORDS[len(group)]} {plural}")
     if not parts:
         return f"Nothing {where}."

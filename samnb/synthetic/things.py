@@ -5,11 +5,12 @@ Most things are those of :mod:`samnb.synthetic.sprites`; six more are drawn here
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
 from samnb.synthetic.sprites import KINDS, Look, Pen, curve, oval
+from samnb.synthetic.themes import THEMES, Theme
 
 Combination = tuple[str, str, str]
 """Colour, texture and noun of a thing."""
@@ -150,30 +151,74 @@ class Phrase:
             if self.noun in (n, NOUNS[n].group)
         )
 
+    def names(self, thing: Combination) -> bool:
+        """Whether it asks for a thing of this colour, texture and noun, of any domain."""
+        colour, texture, noun = thing
+        group = NOUNS[noun].group if noun in NOUNS else ""
+        return (
+            self.noun in (noun, group)
+            and self.colour in (None, colour)
+            and self.texture in (None, texture)
+        )
+
     @property
     def is_held_out(self) -> bool:
         """Whether the training split can never show what it names."""
         return self.combinations <= HELD_OUT
 
 
-_SINGULAR = {
-    **{noun.plural: name for name, noun in NOUNS.items()},
-    **{plural: name for name, plural in GROUPS.items()},
-}
+@dataclass(frozen=True, slots=True, eq=False)
+class Domain:
+    """The words of a world, and the places where its things are met.
+
+    Attributes:
+        name: of the domain.
+        nouns: every noun.
+        groups: every wider noun with its plural.
+        colours: words for colours, of :data:`samnb.synthetic.textures.COLOURS`.
+        textures: words for surfaces; the first is plain, and not said.
+        places: by name.
+        held_out: combinations that only the test split shows.
+    """
+
+    name: str
+    nouns: Mapping[str, Noun]
+    groups: Mapping[str, str]
+    colours: tuple[str, ...]
+    textures: tuple[str, ...]
+    places: Mapping[str, Theme]
+    held_out: frozenset[Combination] = frozenset()
+
+    def singular(self, noun: str) -> str:
+        """Return the singular of a noun of this domain; other words as they are."""
+        for name, one in self.nouns.items():
+            if noun == one.plural:
+                return name
+        return next((name for name, plural in self.groups.items() if noun == plural), noun)
 
 
-def parse_phrase(text: str) -> Phrase | None:
+PLACES = ("meadow", "yard", "table", "sea", "space", "lawn")
+"""Places of which no photograph shows one of the nouns itself."""
+WORLD = Domain(
+    "world", NOUNS, GROUPS, COLOUR_NAMES, TEXTURES, {p: THEMES[p] for p in PLACES}, HELD_OUT
+)
+"""The world that the default models are taught on."""
+
+
+def parse_phrase(text: str, domain: Domain = WORLD) -> Phrase | None:
     """Understand a noun phrase: article, adjectives in any order, noun; None for other words."""
     words = text.lower().replace(",", " ").split()
     if words and words[0] in ("a", "an", "the"):
         words = words[1:]
     if not words:
         return None
-    noun = _SINGULAR.get(words[-1], words[-1])
-    colours = [w for w in words[:-1] if w in COLOUR_NAMES]
-    textures = [w for w in words[:-1] if w in TEXTURES]
+    noun = domain.singular(words[-1])
+    colours = [w for w in words[:-1] if w in domain.colours]
+    textures = [w for w in words[:-1] if w in domain.textures]
     known = len(colours) + len(textures) == len(words) - 1
-    if noun not in (*NOUNS, *GROUPS) or not known or len(colours) > 1 or len(textures) > 1:
+    if noun not in (*domain.nouns, *domain.groups) or not known:
+        return None
+    if len(colours) > 1 or len(textures) > 1:
         return None
     colour, texture = next(iter(colours), None), next(iter(textures), None)
     return Phrase(noun, colour, texture)

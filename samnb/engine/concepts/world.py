@@ -14,7 +14,7 @@ from samnb.masks import rle as rle_ops
 from samnb.metrics.cgf1 import Matrix
 from samnb.models.base import BoolMask
 from samnb.synthetic.concepts import ConceptScene, Split, hard_negatives, make_concept_scene
-from samnb.synthetic.things import parse_phrase
+from samnb.synthetic.things import WORLD, Domain, parse_phrase
 from samnb.types import InputError, Media, Rle
 
 
@@ -55,7 +55,7 @@ class ConceptWorld:
         key = (media.name, phrase)
         if key not in self._masks:
             picture = next((p for p in self.pictures if p.path.name == media.name), None)
-            if picture is None or parse_phrase(phrase) is None:
+            if picture is None or parse_phrase(phrase, picture.scene.domain) is None:
                 return None
             self._masks[key] = picture.scene.truth(phrase)
         return self._masks[key]
@@ -71,6 +71,7 @@ def make_world(
     difficulty: float = 0.5,
     size_hw: tuple[int, int] = (240, 320),
     split: Split = "train",
+    domain: Domain = WORLD,
 ) -> ConceptWorld:
     """Make pictures up and write them as files; the same arguments give the same files.
 
@@ -83,6 +84,7 @@ def make_world(
         difficulty: see :func:`samnb.synthetic.concepts.make_concept_scene`.
         size_hw: height and width in pixels.
         split: "train" or "test".
+        domain: what the pictures show.
 
     Raises:
         InputError: no picture asked for.
@@ -94,9 +96,11 @@ def make_world(
     pictures = []
     for number in range(n_pictures):
         scene = make_concept_scene(
-            1000 * seed + number, size_hw=size_hw, difficulty=difficulty, split=split
-        )
-        path = place / f"{split}-{seed}-{number:04d}.png"
+            1000 * seed + number, size_hw=size_hw, difficulty=difficulty, split=split,
+            domain=domain,
+        )  # fmt: skip
+        kind = split if domain is WORLD else f"{domain.name}-{split}"
+        path = place / f"{kind}-{seed}-{number:04d}.png"
         if not path.is_file():
             from PIL import Image
 
