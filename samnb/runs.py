@@ -91,6 +91,10 @@ def _add_concept(tasks: Any) -> None:
         "person's (default: as often as two people differ)",
     )  # fmt: skip
     p.add_argument("--ev-error", type=float, help="likewise for EV")
+    p.add_argument(
+        "--ev-absent-error", type=float, help="likewise for EV of pairs without masks, which are "
+        "routed apart (default: that of --ev-error)",
+    )  # fmt: skip
     p.add_argument("--audit", type=float, default=0.03, help="share audited (default: %(default)s)")
     p.add_argument("--seed", type=int, default=0, help="of pictures and chance")
     p.add_argument("--json", action="store_true", help="print one JSON object")
@@ -106,7 +110,10 @@ def _concept(args: argparse.Namespace) -> int:
 
     given = {"mv_accuracy": args.mv_accuracy, "ev_accuracy": args.ev_accuracy}
     skill = replace(Skill(), **{k: v for k, v in given.items() if v is not None})
-    allowed = {"mv": args.mv_error, "ev": args.ev_error, "audit_rate": args.audit}
+    allowed = {
+        "mv": args.mv_error, "ev": args.ev_error, "ev_absent": args.ev_absent_error,
+        "audit_rate": args.audit,
+    }  # fmt: skip
     targets = replace(
         Targets.as_people(skill), **{k: v for k, v in allowed.items() if v is not None}
     )

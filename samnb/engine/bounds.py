@@ -6,6 +6,7 @@ Bates, Candes, Jordan and Lei, arXiv 2110.01052, section on fixed-sequence testi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -18,6 +19,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 N_STEPS: Final = 40
 """Thresholds tried for each outcome."""
+POWER: Final = 0.9
+"""Chance that the first test is passed by a verifier that is never wrong, where people are."""
 
 
 def error_bound(n_wrong: int, n: int, delta: float) -> float:
@@ -50,9 +53,12 @@ def thresholds_to_try(
     """Thresholds from the strictest on, fixed by the pool's confidences alone.
 
     The strictest is where enough checked decisions are expected to pass the test with one
-    error among them; a stricter one would stop the sequence for want of data. Where people err
-    themselves, one error is too little to expect: there it is where the test is passed at
-    their error and a third of what is left between it and the target.
+    error among them; a stricter one would stop the sequence for want of data, however good the
+    verifier. Where people err themselves, one error is too little to expect: a verifier that is
+    never wrong differs from them as often as they are. There it is where that verifier passes
+    with a chance of :data:`POWER`, for a sequence that ends at its first test by bad luck lets
+    nothing stand. And there no threshold is below people's own share of right answers: of
+    nothing that stands is the verifier less sure than a person is right.
 
     Args:
         confidences: (N,) of all decisions with one outcome.
@@ -60,20 +66,78 @@ def thresholds_to_try(
         target: error to be bounded.
         level: of the test.
         n_steps: at most so many.
-        people_error: share of people's answers that are wrong; a verifier that never errs
-            differs from them so often.
+        people_error: share of people's answers that are wrong; 0 for unknown.
 
     Returns:
         (M,) float64, strictly falling.
     """
     values = np.sort(np.asarray(confidences, np.float64))[::-1]
-    if not len(values) or rate <= 0:
+    last = int((values >= 1 - people_error).sum()) if people_error > 0 else len(values)
+    if not last or rate <= 0:
         return np.zeros(0)
-    n = n_needed(target, level)
-    likely = (2 * people_error + target) / 3 if 0 < people_error < target else 0.0
-    while stats.binom.cdf(max(1, np.ceil(n * likely)), n, target) > level:
-        n += 1
     # A tenth more: the checked slice may have fewer above it than expected.
-    first = min(len(values), int(np.ceil(1.1 * n / rate)))
-    places = np.unique(np.round(np.linspace(first, len(values), n_steps)).astype(np.int64))
+    n = _n_to_begin(target, level, people_error, last * rate)
+    first = min(last, int(np.ceil(1.1 * n / rate)))
+    places = np.unique(np.round(np.linspace(first, last, n_steps)).astype(np.int64))
     return np.asarray(np.unique(values[places - 1])[::-1], np.float64)
+
+
+def _n_to_begin(target: float, level: float, people_error: float, n_most: float) -> int:
+    """Checked decisions of the first test; at about ``n_most`` the search ends."""
+    n = n_needed(target, level)
+    if not 0 < people_error < target:
+        while stats.binom.cdf(1, n, target) > level:
+            n += 1
+        return n
+    while n < n_most:
+        allowed = int(stats.binom.ppf(level, n, target))
+        if stats.binom.cdf(allowed, n, target) > level:
+            allowed -= 1
+        if stats.binom.cdf(allowed, n, people_error) >= POWER:
+            break
+        n += max(1, n // 50)
+    return n
+
+
+@dataclass(frozen=True, slots=True)
+class Safe:
+    """The last threshold of a sequence that passed.
+
+    Attributes:
+        confidence: the threshold.
+        n_checked: checked decisions at or above it.
+        n_wrong: wrong ones among them.
+        bound: upper bound of the error above it.
+    """
+
+    confidence: float
+    n_checked: int
+    n_wrong: int
+    bound: float
+
+
+def lowest_safe(
+    confidences: Floats,
+    is_wrong: npt.NDArray[np.bool_],
+    tried: Floats,
+    target: float,
+    level: float,
+) -> Safe | None:
+    """Go down thresholds until the bound exceeds the target; None where the first does.
+
+    Args:
+        confidences: (N,) of the checked decisions.
+        is_wrong: (N,) whether people said otherwise.
+        tried: (M,) falling thresholds, see :func:`thresholds_to_try`.
+        target: error to be bounded.
+        level: of each test.
+    """
+    safe = None
+    for value in tried.tolist():
+        above = confidences >= value
+        n, n_wrong = int(above.sum()), int(is_wrong[above].sum())
+        bound = error_bound(n_wrong, n, level)
+        if bound > target:
+            break
+        safe = Safe(value, n, n_wrong, bound)
+    return safe

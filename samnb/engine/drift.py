@@ -22,7 +22,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from samnb.engine.routing import Checked, Decision, Outcome, RoutingPolicy, advise_only
+from samnb.engine.routing import Checked, Decision, Group, Outcome, RoutingPolicy, strike
 from samnb.types import InputError
 
 FALSE_ALARM: Final = 0.01
@@ -140,10 +140,11 @@ def guard(
     *,
     false_alarm: float = FALSE_ALARM,
 ) -> tuple[RoutingPolicy, DriftReport]:
-    """Return the policy, or advice only when its audited slice says that it drifted.
+    """Return the policy, less what its audited slice says has drifted.
 
-    Each outcome that stands has a promise of its own, so each is watched by itself, with
-    an equal part of the false-alarm rate.
+    Each outcome that stands in a group has a promise of its own, so each is watched by itself,
+    with an equal part of the false-alarm rate. A group in which one has drifted goes back to
+    people; what stands in others goes on.
 
     Args:
         policy: in force.
@@ -154,20 +155,21 @@ def guard(
     Returns:
         the policy to go on with, and the report of the outcome that looks worst.
     """
-    outcomes = [t.outcome for t in policy.thresholds if t.confidence <= 1]
-    reports = [
-        watch(
+    standing = [t for t in policy.thresholds if t.confidence <= 1]
+    worst = DriftReport(False, 1.0, 0, 0, 0, "nothing stands: nothing to watch")
+    kept = policy
+    for place, one in enumerate(standing):
+        report = watch(
             [
                 Checked(d.advice, d.confidence, truth)
                 for d, truth in audited
-                if would_stand(d) and d.advice is outcome
+                if would_stand(d) and d.advice is one.outcome and one.group in (d.group, Group.ALL)
             ],
-            policy.target,
-            false_alarm=false_alarm / len(outcomes),
+            policy.target_of(one.group),
+            false_alarm=false_alarm / len(standing),
         )
-        for outcome in outcomes
-    ]
-    if not reports:
-        return policy, DriftReport(False, 1.0, 0, 0, 0, "nothing stands: nothing to watch")
-    worst = max(reports, key=lambda report: report.capital)
-    return (advise_only(policy, worst.reason) if worst.has_drifted else policy), worst
+        if report.has_drifted:
+            kept = strike(kept, one.group, report.reason)
+        if not place or report.capital > worst.capital:
+            worst = report
+    return kept, worst

@@ -12,8 +12,10 @@ share of wrong answers among those that stand is at most ``target``:
   until one fails: fixed-sequence testing, which needs no correction for trying many (Learn
   then Test, Angelopoulos, Bates, Candes, Jordan and Lei, arXiv 2110.01052, section on
   fixed-sequence testing and the one on selective classification);
-* accepting and rejecting are bounded each by itself, with ``delta`` shared among them, so
-  both shares hold together, and with them their mixture.
+* accepting and rejecting are bounded each by itself, and so are unlike questions of one check
+  (:class:`Group`), with ``delta`` shared among them all, so every share holds together with the
+  others, and with them their mixture. A promise for each group is what Mondrian predictors give
+  (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005, chapter 4).
 
 Nothing is asked of the confidence: a badly calibrated one costs people's time, not errors.
 What is asked is that the checked slice is random among all decisions, and that the future
@@ -24,7 +26,7 @@ than what a person answered: where people err, so does the measure.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final, TypeAlias
@@ -32,7 +34,6 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from samnb.engine.bounds import N_STEPS, error_bound, level_of, n_needed, thresholds_to_try
 from samnb.types import EvAnswer, InputError, MvAnswer
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -53,6 +54,28 @@ class Check(str, Enum):
 
     MV = "mv"
     EV = "ev"
+
+
+class Group(str, Enum):
+    """Questions of a check that are routed apart, each with thresholds, a target and an audit
+    of its own.
+
+    ALL is everything: MV, and what was decided before there were groups. ABSENT is EV about a
+    pair without any mask: is the phrase absent? COVERED is EV about a pair with masks: are
+    these all? The first is mostly easy and common, the second is neither; one threshold over
+    both would let the second take the leave of the first.
+    """
+
+    ALL = "all"
+    ABSENT = "absent"
+    COVERED = "covered"
+
+
+GROUPS: Final[Mapping[Check, tuple[Group, ...]]] = {
+    Check.MV: (Group.ALL,),
+    Check.EV: (Group.ABSENT, Group.COVERED),
+}
+"""The groups of each check."""
 
 
 class Outcome(str, Enum):
@@ -117,12 +140,14 @@ class Checked:
         confidence: how sure it was.
         truth: what the person answered.
         seconds_s: how long the person took.
+        group: which kind of question.
     """
 
     outcome: Outcome
     confidence: float
     truth: Outcome
     seconds_s: float = 0.0
+    group: Group = Group.ALL
 
     @property
     def is_wrong(self) -> bool:
@@ -140,6 +165,7 @@ class Threshold:
         n_checked: checked decisions at or above it.
         n_wrong: wrong ones among them.
         bound: upper bound of the error above it at the policy's level (Clopper-Pearson).
+        group: of which questions; ALL where no other threshold is given.
     """
 
     outcome: Outcome
@@ -147,6 +173,13 @@ class Threshold:
     n_checked: int = 0
     n_wrong: int = 0
     bound: float = 1.0
+    group: Group = Group.ALL
+
+    @property
+    def words(self) -> str:
+        """Outcome and group, for people."""
+        extra = {Group.ALL: "", Group.ABSENT: " without masks", Group.COVERED: " with masks"}
+        return self.outcome.value + extra[self.group]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +191,12 @@ class RoutingPolicy:
         verifier: name and version of the verifier it was made for.
         target: bound on the share of wrong answers among those that stand.
         delta: chance that the bound does not hold.
-        thresholds: one for each outcome that may stand; empty for advice only.
+        thresholds: one for each group and outcome that may stand; empty for advice only.
         audit_rate: share of decisions that a person checks whatever the confidence.
         seed: of the audit's choice.
         n_checked: checked decisions behind it.
         reason: why it is as it is, in words.
+        targets: of groups whose bound is another than ``target``.
     """
 
     check: Check
@@ -174,15 +208,21 @@ class RoutingPolicy:
     seed: int = 0
     n_checked: int = 0
     reason: str = "advice only: nothing has been checked yet"
+    targets: tuple[tuple[Group, float], ...] = ()
 
     @property
     def is_on(self) -> bool:
         """Whether anything can stand without a person."""
         return any(t.confidence <= 1 for t in self.thresholds)
 
-    def threshold(self, outcome: Outcome) -> float:
-        """The confidence from which an outcome stands; above 1 for never."""
-        return next((t.confidence for t in self.thresholds if t.outcome is outcome), NEVER)
+    def threshold(self, outcome: Outcome, group: Group = Group.ALL) -> float:
+        """The confidence from which an outcome stands in a group; above 1 for never."""
+        found = {t.group: t.confidence for t in self.thresholds if t.outcome is outcome}
+        return found.get(group, found.get(Group.ALL, NEVER))
+
+    def target_of(self, group: Group) -> float:
+        """The bound on the share of wrong answers in a group."""
+        return dict(self.targets).get(group, self.target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +239,7 @@ class Decision:
         confidence: of the advice.
         threshold: confidence from which it would have stood; above 1 for never.
         is_audit: drawn for the random slice. A person sees it like any other question.
+        group: which kind of question.
         reason: "confident", "audit", "not confident enough" or "advice only".
     """
 
@@ -212,6 +253,7 @@ class Decision:
     threshold: float
     is_audit: bool
     reason: str = field(default="", compare=False)
+    group: Group = Group.ALL
 
 
 def read_advice(probabilities: npt.ArrayLike, check: Check) -> Advice:
@@ -247,9 +289,9 @@ def is_audited(key: str, seed: int, rate: float) -> bool:
     return int.from_bytes(digest[:8], "big") / 2**64 < rate
 
 
-def route(policy: RoutingPolicy, key: str, advice: Advice) -> Decision:
+def route(policy: RoutingPolicy, key: str, advice: Advice, group: Group = Group.ALL) -> Decision:
     """Decide whether an advice stands or a person is asked."""
-    threshold = policy.threshold(advice.outcome)
+    threshold = policy.threshold(advice.outcome, group)
     # Drawn for every decision, also for those that a person sees anyway: only so is the
     # slice random among all, and of use for the next thresholds.
     is_audit = is_audited(key, policy.seed, policy.audit_rate)
@@ -264,73 +306,8 @@ def route(policy: RoutingPolicy, key: str, advice: Advice) -> Decision:
         action, reason = Action(advice.outcome.value), "confident"
     return Decision(
         policy.check, key, policy.verifier, action, advice.outcome, advice.answer,
-        advice.confidence, threshold, is_audit, reason,
+        advice.confidence, threshold, is_audit, reason, group,
     )  # fmt: skip
-
-
-def choose_policy(
-    checked: Sequence[Checked],
-    pool: Mapping[Outcome, npt.ArrayLike],
-    *,
-    check: Check,
-    verifier: str,
-    target: float = TARGET,
-    delta: float = DELTA,
-    audit_rate: float = AUDIT_RATE,
-    seed: int = 0,
-    look: int = 1,
-    outcomes: Sequence[Outcome] = ROUTED,
-    n_steps: int = N_STEPS,
-    people_error: float = 0.0,
-) -> RoutingPolicy:
-    """Set thresholds so that at most ``target`` of what stands is wrong.
-
-    Args:
-        checked: a random slice of all decisions, with people's answers.
-        pool: confidences of all decisions by advised outcome, checked or not. They fix
-            the order of thresholds; people's answers must not have any part in them.
-        check: which question.
-        verifier: name and version.
-        target: the user's knob.
-        delta: chance, over the draw of the slice, that the bound does not hold.
-        audit_rate: share of decisions that people go on checking.
-        seed: of that draw.
-        look: 1 for the first policy of a project, 2 when thresholds are set anew, and so
-            on. Each look may spend ``delta * 6 / (pi * look)**2``, which adds up to
-            ``delta`` over all: setting them anew as often as one likes keeps the promise.
-        outcomes: what may stand.
-        n_steps: thresholds tried for each outcome.
-        people_error: share of people's answers that are wrong themselves, as far as that is
-            known beforehand; see :func:`samnb.engine.bounds.thresholds_to_try`. It has a part
-            in where the tests begin, none in what they promise.
-
-    Raises:
-        InputError: target, delta or audit rate outside of (0, 1), or look below 1.
-    """
-    for name, value in (("target", target), ("delta", delta), ("audit_rate", audit_rate)):
-        if not 0 < value < 1:
-            raise InputError(f"{name}: expected a number between 0 and 1, got {value}")
-    if look < 1:
-        raise InputError(f"look: expected at least 1, got {look}")
-    level = level_of(delta, look, len(outcomes))
-    n_pool = sum(np.size(values) for values in pool.values())
-    thresholds = tuple(
-        _safe_threshold(
-            outcome,
-            [c for c in checked if c.outcome is outcome],
-            np.asarray(pool.get(outcome, ()), np.float64),
-            len(checked) / max(n_pool, 1),
-            target,
-            level,
-            n_steps,
-            people_error,
-        )
-        for outcome in outcomes
-    )
-    policy = RoutingPolicy(
-        check, verifier, target, delta, thresholds, audit_rate, seed, len(checked)
-    )
-    return replace(policy, reason=_explain(policy, level))
 
 
 def advise_only(policy: RoutingPolicy, reason: str) -> RoutingPolicy:
@@ -338,42 +315,8 @@ def advise_only(policy: RoutingPolicy, reason: str) -> RoutingPolicy:
     return replace(policy, thresholds=(), reason=f"advice only: {reason}")
 
 
-def _safe_threshold(
-    outcome: Outcome,
-    checked: Sequence[Checked],
-    pool: Floats,
-    rate: float,
-    target: float,
-    level: float,
-    n_steps: int,
-    people_error: float,
-) -> Threshold:
-    """Go down until the bound exceeds the target; the last threshold before that is safe."""
-    confidences = np.array([c.confidence for c in checked], np.float64)
-    wrong = np.array([c.is_wrong for c in checked], np.bool_)
-    safe = Threshold(outcome, NEVER, len(checked), int(wrong.sum()))
-    for value in thresholds_to_try(pool, rate, target, level, n_steps, people_error).tolist():
-        above = confidences >= value
-        n, n_wrong = int(above.sum()), int(wrong[above].sum())
-        bound = error_bound(n_wrong, n, level)
-        if bound > target:
-            break
-        safe = Threshold(outcome, value, n, n_wrong, bound)
-    return safe
-
-
-def _explain(policy: RoutingPolicy, level: float) -> str:
-    needed = n_needed(policy.target, level)
-    words = []
-    for one in policy.thresholds:
-        if one.confidence <= 1:
-            words.append(
-                f"{one.outcome.value} stands from {one.confidence:.3f} on "
-                f"({one.n_wrong} of {one.n_checked} checked were wrong, bound {one.bound:.3f})"
-            )
-        else:
-            words.append(
-                f"{one.outcome.value} never stands ({one.n_wrong} of {one.n_checked} checked "
-                f"were wrong; {needed} without an error are the least that could do)"
-            )
-    return ("" if policy.is_on else "advice only: ") + "; ".join(words)
+def strike(policy: RoutingPolicy, group: Group, reason: str) -> RoutingPolicy:
+    """The same policy with nothing standing in one group, and why."""
+    kept = tuple(replace(t, confidence=NEVER) if t.group is group else t for t in policy.thresholds)
+    left = replace(policy, thresholds=kept, reason=f"{group.value} back to people: {reason}")
+    return left if left.is_on else advise_only(policy, reason)

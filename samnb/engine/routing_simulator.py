@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from samnb.engine.bounds import error_bound, level_of, thresholds_to_try
+from samnb.engine.bounds import error_bound, level_of, lowest_safe, thresholds_to_try
 from samnb.engine.figures import MEASURED, PAPERS, NotebookFigure
-from samnb.engine.routing import AUDIT_RATE, DELTA, TARGET, Checked, Outcome
+from samnb.engine.routing import AUDIT_RATE, DELTA, GROUPS, ROUTED, TARGET, Checked, Group, Outcome
 from samnb.types import InputError
 
 if TYPE_CHECKING:
@@ -33,18 +33,22 @@ def simulate_routing(
     delta: float = DELTA,
     audit_rate: float = AUDIT_RATE,
     thresholds: npt.ArrayLike | None = None,
+    people_error: float = 0.0,
 ) -> pd.DataFrame:
     """Try thresholds on past decisions that people answered.
 
     Args:
         past: decisions with people's answers and seconds; all of a random slice, or all
-            that were made while the verifier only advised.
+            that were made while the verifier only advised. Those of one group alone are
+            tried as that group's; see :class:`~samnb.engine.routing.Group`.
         outcome: only decisions with this advice; None for all, under one threshold.
         target: error to be bounded.
         delta: chance that the bound does not hold, shared as in
-            :func:`~samnb.engine.routing.choose_policy` at its first look.
+            :func:`~samnb.engine.routing_choice.choose_policy` at its first look.
         audit_rate: share of decisions that people would go on checking.
         thresholds: confidences to try; None for about 60 that follow the decisions.
+        people_error: share of people's answers that are wrong, as for
+            :func:`~samnb.engine.routing_choice.choose_policy`.
 
     Returns:
         one row for each threshold, falling; the first lets nothing stand. ``n_auto`` and
@@ -52,7 +56,7 @@ def simulate_routing(
         them (nan for none), ``bound`` is the exact upper bound of that error, ``human_min``
         are people's minutes on the rest and on the audited slice, ``saved_min`` what is
         left of the whole. ``is_safe`` says that the test of
-        :func:`~samnb.engine.routing.choose_policy` goes down so far. The order of its
+        :func:`~samnb.engine.routing_choice.choose_policy` goes down so far. The order of its
         thresholds comes from these very decisions here, so the promise is about decisions
         with the same confidences.
     """
@@ -64,13 +68,14 @@ def simulate_routing(
     confidences = np.array([one.confidence for one in used], np.float64)
     wrong = np.array([one.is_wrong for one in used], np.bool_)
     minutes = np.array([one.seconds_s for one in used], np.float64) / 60
-    level = level_of(delta)
-    tested = thresholds_to_try(confidences, 1.0, target, level)
+    level = level_of(delta, n_outcomes=len(ROUTED) * _n_groups(past))
+    tested = thresholds_to_try(confidences, 1.0, target, level, people_error=people_error)
     if thresholds is None:
         wanted = _spread(confidences)
     else:
         wanted = np.unique(np.asarray(thresholds, np.float64))[::-1]
-    lowest = _lowest_safe(confidences, wrong, tested, target, level)
+    safe = lowest_safe(confidences, wrong, tested, target, level)
+    lowest = np.inf if safe is None else safe.confidence
     rows = [(1.0 + 1e-9, 0, 0.0, 0, np.nan, np.nan, float(minutes.sum()), 0.0, True)]
     for value in wanted.tolist():
         above = confidences >= value
@@ -168,17 +173,7 @@ def _spread(confidences: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(np.unique(values[places])[::-1], np.float64)
 
 
-def _lowest_safe(
-    confidences: npt.NDArray[np.float64],
-    wrong: npt.NDArray[np.bool_],
-    tested: npt.NDArray[np.float64],
-    target: float,
-    level: float,
-) -> float:
-    lowest = np.inf
-    for value in tested.tolist():
-        above = confidences >= value
-        if error_bound(int(wrong[above].sum()), int(above.sum()), level) > target:
-            break
-        lowest = value
-    return float(lowest)
+def _n_groups(past: Sequence[Checked]) -> int:
+    """Groups among which the chance of a broken bound is shared."""
+    found = {one.group for one in past}
+    return max((len(g) for g in GROUPS.values() if found & {*g} - {Group.ALL}), default=1)

@@ -11,7 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from samnb.engine.drift import watch
-from samnb.engine.routing import Check, Checked, Outcome, choose_policy
+from samnb.engine.routing import Check, Checked, Group, Outcome
+from samnb.engine.routing_choice import choose_policy
 from tests.engine.routing_world import draw_decisions, held_error, split_pool
 
 PEOPLE_ERROR = 0.182
@@ -64,6 +65,25 @@ def run(runs: int) -> None:
         stands = [d.confidence >= policy.threshold(d.outcome) for d in decisions]
         share.append(np.mean(stands))
     _say(f"{'people err':>13} {400:7d} {AS_PEOPLE:6.2f} {kept:5d}/{runs:<5d} {np.mean(share):7.1%}")
+    kept, share = 0, []
+    for seed in range(runs):
+        rng = np.random.default_rng([seed, 79])
+        decisions = [replace(d, group=Group.ABSENT) for d in draw_decisions(rng, 6000)]
+        hard = draw_decisions(rng, 2000, worse=0.25, is_calibrated=False)
+        decisions += [replace(d, group=Group.COVERED) for d in hard]
+        pool, checked = split_pool(decisions, 1500, rng)
+        policy = choose_policy(
+            checked, pool, check=Check.EV, verifier="v", target=0.1, delta=0.05,
+            groups=(Group.ABSENT, Group.COVERED), targets={Group.COVERED: 0.25},
+        )  # fmt: skip
+        kept += all(
+            held_error(policy, [d for d in decisions if d.group is group])
+            <= policy.target_of(group)
+            for group in (Group.ABSENT, Group.COVERED)
+        )
+        stands = [d.confidence >= policy.threshold(d.outcome, d.group) for d in decisions]
+        share.append(np.mean(stands))
+    _say(f"{'two groups':>13} {1500:7d} {'both':>6} {kept:5d}/{runs:<5d} {np.mean(share):7.1%}")
     alarms, delays = 0, []
     for seed in range(runs):
         rng = np.random.default_rng([seed, 77])

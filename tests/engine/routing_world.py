@@ -25,9 +25,12 @@ def draw_decisions(rng, n, *, is_calibrated=True, worse=0.0):
 
 
 def split_pool(decisions, n_checked, rng):
-    """All confidences by outcome, and a random slice with people's answers."""
+    """All confidences by group and outcome, and a random slice with people's answers."""
     pool = {
-        outcome: np.array([d.confidence for d in decisions if d.outcome is outcome])
+        (group, outcome): np.array(
+            [d.confidence for d in decisions if d.outcome is outcome and d.group is group]
+        )
+        for group in {d.group for d in decisions}
         for outcome in OTHER
     }
     drawn = rng.choice(len(decisions), n_checked, replace=False)
@@ -36,5 +39,5 @@ def split_pool(decisions, n_checked, rng):
 
 def held_error(policy: RoutingPolicy, decisions) -> float:
     """Share of wrong answers among all that stand; 0 when nothing does."""
-    stands = [d for d in decisions if d.confidence >= policy.threshold(d.outcome)]
+    stands = [d for d in decisions if d.confidence >= policy.threshold(d.outcome, d.group)]
     return float(np.mean([d.is_wrong for d in stands])) if stands else 0.0

@@ -9,6 +9,7 @@ from samnb.engine.routing import (
     Advice,
     Check,
     Checked,
+    Group,
     Outcome,
     RoutingPolicy,
     Threshold,
@@ -114,6 +115,31 @@ def test_errors_of_one_outcome_are_not_hidden_by_the_other():
     slice_ = audited([False] * 300) + [(reject, Outcome.ACCEPT)] * 8
     policy, _ = guard(both, slice_)
     assert not policy.is_on
+
+
+def test_a_group_that_drifted_goes_back_to_people_and_the_other_goes_on():
+    ours, theirs = (Threshold(Outcome.ACCEPT, 0.9, group=g) for g in (Group.ABSENT, Group.COVERED))
+    both = replace(POLICY, thresholds=(ours, theirs), targets=((Group.ABSENT, 0.3),))
+    sure = Advice(Outcome.ACCEPT, "accept", 0.95)
+    covered = route(both, "m", sure, Group.COVERED)
+    bad = [(covered, Outcome.REJECT)] * 15
+    fine = [(route(both, "m", sure, Group.ABSENT), t) for t in (Outcome.ACCEPT,) * 8]
+    policy, report = guard(both, fine + bad)
+    assert report.has_drifted and policy.reason.startswith("covered back to people")
+    assert policy.threshold(Outcome.ACCEPT, Group.ABSENT) == 0.9
+    assert policy.threshold(Outcome.ACCEPT, Group.COVERED) > 1
+    assert not guard(policy, fine + bad)[1].has_drifted
+
+
+def test_each_group_is_watched_against_its_own_target():
+    one = Threshold(Outcome.ACCEPT, 0.9, group=Group.ABSENT)
+    strict = replace(POLICY, thresholds=(one,))
+    lenient = replace(strict, targets=((Group.ABSENT, 0.5),))
+    sure = Advice(Outcome.ACCEPT, "accept", 0.95)
+    answers_ = [Outcome.REJECT if at % 4 == 0 else Outcome.ACCEPT for at in range(60)]
+    slice_ = [(route(strict, "m", sure, Group.ABSENT), answer) for answer in answers_]
+    assert guard(strict, slice_)[1].has_drifted
+    assert not guard(lenient, slice_)[1].has_drifted
 
 
 def test_an_advice_only_policy_has_nothing_to_watch():

@@ -12,15 +12,16 @@ from samnb.engine.routing import (
     Advice,
     Check,
     Checked,
+    Group,
     Outcome,
     RoutingPolicy,
     Threshold,
     advise_only,
-    choose_policy,
     is_audited,
     read_advice,
     route,
 )
+from samnb.engine.routing_choice import choose_policy
 from samnb.types import EvAnswer, InputError, MvAnswer
 from tests.engine.routing_world import draw_decisions, held_error, split_pool
 
@@ -208,6 +209,60 @@ def test_where_people_err_the_tests_begin_where_they_can_be_passed_and_still_hol
         kept.append(held_error(policy, decisions) <= target)
     assert np.mean(kept) >= 0.9
     assert np.mean(is_on[people_error]) > np.mean(is_on[0.0]) + 0.2
+
+
+def _two_kinds(rng, n=4000):
+    """Three in four are absent and nearly always right, of the others one in five is wrong."""
+    found = []
+    for absent, confidence, u in zip(
+        rng.random(n) < 0.75, rng.uniform(0.8, 1.0, n), rng.random(n), strict=True
+    ):
+        truth = Outcome.ACCEPT if u < (0.998 if absent else 0.8) else Outcome.REJECT
+        group = Group.ABSENT if absent else Group.COVERED
+        found.append(Checked(Outcome.ACCEPT, float(confidence), truth, group=group))
+    return found
+
+
+def test_a_hard_group_does_not_take_the_leave_of_an_easy_one():
+    rng = np.random.default_rng(6)
+    decisions = _two_kinds(rng)
+    pool, checked = split_pool(decisions, 600, rng)
+    groups = (Group.ABSENT, Group.COVERED)
+    apart = choose_policy(checked, pool, check=Check.EV, verifier="v", groups=groups)
+    assert apart.threshold(Outcome.ACCEPT, Group.ABSENT) < 0.85
+    assert apart.threshold(Outcome.ACCEPT, Group.COVERED) == NEVER
+    assert "accept without masks stands from" in apart.reason
+    one = [replace(c, group=Group.ALL) for c in checked]
+    mixed = {(Group.ALL, Outcome.ACCEPT): np.concatenate([*pool.values()])}
+    assert not choose_policy(one, mixed, check=Check.EV, verifier="v").is_on
+
+
+def test_a_group_may_have_a_target_of_its_own():
+    rng = np.random.default_rng(7)
+    pool, checked = split_pool(_two_kinds(rng), 1200, rng)
+    policy = choose_policy(
+        checked, pool, check=Check.EV, verifier="v", target=0.001,
+        groups=(Group.ABSENT, Group.COVERED), targets={Group.COVERED: 0.8},
+    )  # fmt: skip
+    assert (policy.target_of(Group.ABSENT), policy.target_of(Group.COVERED)) == (0.001, 0.8)
+    assert policy.threshold(Outcome.ACCEPT, Group.ABSENT) == NEVER
+    assert policy.threshold(Outcome.ACCEPT, Group.COVERED) < 1
+
+
+def test_one_threshold_given_by_hand_goes_for_every_group():
+    assert ON.threshold(Outcome.ACCEPT, Group.ABSENT) == 0.9
+    decision = route(ON, "p", Advice(Outcome.ACCEPT, "accept", 0.95), Group.COVERED)
+    assert decision.action is Action.ACCEPT and decision.group is Group.COVERED
+
+
+def test_nothing_stands_of_which_the_verifier_is_less_sure_than_people_are_right():
+    rng = np.random.default_rng(8)
+    decisions = [Checked(Outcome.ACCEPT, float(c), Outcome.ACCEPT)
+                 for c in rng.uniform(0.5, 1.0, 3000)]  # fmt: skip
+    pool, checked = split_pool(decisions, 1500, rng)
+    policy = choose_policy(checked, pool, check=Check.EV, verifier="v", target=0.3,
+                           people_error=0.182)  # fmt: skip
+    assert 0.818 <= policy.threshold(Outcome.ACCEPT) < 0.84
 
 
 def _opposite(truth):

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from samnb.engine.bounds import error_bound, level_of
-from samnb.engine.routing import Check, Checked, Outcome, choose_policy
+from samnb.engine.routing import Check, Checked, Group, Outcome
+from samnb.engine.routing_choice import choose_policy
 from samnb.engine.routing_simulator import (
     COLUMNS,
     chosen_row,
@@ -48,7 +49,7 @@ def test_with_nothing_standing_people_do_all():
 def test_safe_thresholds_are_those_that_the_policy_would_choose():
     rng = np.random.default_rng(0)
     decisions = [c for c in draw_decisions(rng, 1500) if c.outcome is YES]
-    pool = {YES: [c.confidence for c in decisions]}
+    pool = {(Group.ALL, YES): [c.confidence for c in decisions]}
     policy = choose_policy(decisions, pool, check=Check.MV, verifier="v", target=0.1)
     table = simulate_routing(decisions, outcome=YES, target=0.1)
     row = chosen_row(table, None)

@@ -208,7 +208,7 @@ def _switch(body: RoutingSwitched) -> SwitchFacts:
         body.reason,
         tuple(
             (
-                t.outcome.value,
+                t.words,
                 t.confidence if t.confidence <= 1 else None,
                 t.n_checked,
                 t.n_wrong,
@@ -281,4 +281,4 @@ def _would_stand(
     if switch.verifier != verifier or switch.mode is not RoutingMode.ON:
         return False
     advice = decision.advice
-    return advice.confidence >= policy_of(switch).threshold(advice.outcome)
+    return advice.confidence >= policy_of(switch).threshold(advice.outcome, decision.group)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from samnb.engine import drift, routing
+from samnb.engine import drift, routing, routing_choice
 from samnb.engine.bounds import level_of, n_needed
 from samnb.engine.concepts.state import ConceptState, PairState
 from samnb.engine.drift import DriftReport
@@ -21,6 +21,7 @@ from samnb.engine.routing import (
     Check,
     Checked,
     Decision,
+    Group,
     Outcome,
     RoutingPolicy,
     Threshold,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 METHOD: Final = (
     "exact binomial bound on a random slice checked by people, thresholds by fixed-sequence "
-    "testing (Learn then Test)"
+    "testing (Learn then Test), each group of questions by itself"
 )
 CHECKS: Final = {ConceptTask.MV: Check.MV, ConceptTask.EV: Check.EV}
 
@@ -60,6 +61,7 @@ class PastDecision:
         truth_seq: its event; 0 while nobody was asked.
         seconds_s: time the person took, shared among the masks of a pair.
         is_held_out: about a medium that is held out, where people answer everything.
+        group: which kind of question.
     """
 
     seq: int
@@ -71,12 +73,14 @@ class PastDecision:
     truth_seq: int = 0
     seconds_s: float = 0.0
     is_held_out: bool = False
+    group: Group = Group.ALL
 
     def checked(self) -> Checked | None:
         """As evidence for a policy; None while nobody was asked."""
         if self.truth is None:
             return None
-        return Checked(self.advice.outcome, self.advice.confidence, self.truth, self.seconds_s)
+        advice = self.advice
+        return Checked(advice.outcome, advice.confidence, self.truth, self.seconds_s, self.group)
 
 
 def past_decisions(state: ConceptState, task: ConceptTask, verifier: str) -> list[PastDecision]:
@@ -123,7 +127,13 @@ def _advised(
             yield PastDecision(seq, pair.id, one.key, advice, is_held_out=pair.is_held_out)
     elif isinstance(body, EvAnswered) and task is ConceptTask.EV:
         advice = routing.read_advice(body.probabilities, Check.EV)
-        yield PastDecision(seq, pair.id, pair.id, advice, is_held_out=pair.is_held_out)
+        group = ev_group(body.shown)
+        yield PastDecision(seq, pair.id, pair.id, advice, is_held_out=pair.is_held_out, group=group)
+
+
+def ev_group(shown: Sequence[str]) -> Group:
+    """The group of an EV question, by the keys of the masks that were shown."""
+    return Group.COVERED if shown else Group.ABSENT
 
 
 def _said(pair: PairState, task: ConceptTask, body: object) -> dict[str, Outcome]:
@@ -161,6 +171,7 @@ def choose_routing(
     audit_rate: float,
     seed: int,
     people_error: float = 0.0,
+    absent_target: float | None = None,
 ) -> RoutingPolicy:
     """See ``ConceptSession.choose_routing``."""
     state = loop.refresh()
@@ -168,15 +179,19 @@ def choose_routing(
     if not decisions:
         raise FlowError(f"{verifier} has answered no {task.value} yet; let it verify first")
     checked = [c for d in random_slice(decisions) if (c := d.checked())]
-    pool: dict[Outcome, list[float]] = {}
+    pool: dict[tuple[Group, Outcome], list[float]] = {}
     for one in decisions:
-        pool.setdefault(one.advice.outcome, []).append(one.advice.confidence)
+        pool.setdefault((one.group, one.advice.outcome), []).append(one.advice.confidence)
+    # What never came up needs no part of delta; people's answers have no say in that.
+    groups = [g for g in routing.GROUPS[CHECKS[task]] if any(of is g for of, _ in pool)]
+    targets = {Group.ABSENT: target if absent_target is None else absent_target}
     before = state.routing.get(task)
     look = 1
     if before is not None and before.verifier == verifier:
         look += int(dict(before.details).get("look", "0"))
-    needed = n_needed(target, level_of(delta, look, len(routing.ROUTED)))
-    policy = routing.choose_policy(
+    level = level_of(delta, look, len(routing.ROUTED) * len(groups))
+    needed = n_needed(max(target, *targets.values()), level)
+    policy = routing_choice.choose_policy(
         checked,
         pool,
         check=CHECKS[task],
@@ -187,6 +202,8 @@ def choose_routing(
         seed=seed,
         look=look,
         people_error=people_error,
+        groups=groups,
+        targets=targets,
     )
     if len(checked) < needed:
         # Not even without an error would a test be passed. So none is made, and nothing of delta
@@ -209,16 +226,17 @@ def switch_of(
     details = [("delta", repr(policy.delta)), ("n_checked", str(policy.n_checked))]
     details.append(("look", str(look)))
     for one in policy.thresholds:
-        details.append((f"{one.outcome.value}.n_checked", str(one.n_checked)))
-        details.append((f"{one.outcome.value}.n_wrong", str(one.n_wrong)))
+        details.append((f"{_name(one)}.n_checked", str(one.n_checked)))
+        details.append((f"{_name(one)}.n_wrong", str(one.n_wrong)))
+    details += [(f"{group.value}.target", repr(value)) for group, value in policy.targets]
     return RoutingSwitched(
         task,
         mode,
         policy.verifier,
         policy.target,
         policy.audit_rate,
-        tuple((t.outcome.value, t.confidence) for t in policy.thresholds),
-        tuple((t.outcome.value, t.bound) for t in policy.thresholds),
+        tuple((_name(t), t.confidence) for t in policy.thresholds),
+        tuple((_name(t), t.bound) for t in policy.thresholds),
         METHOD,
         policy.seed,
         reason,
@@ -226,16 +244,27 @@ def switch_of(
     )
 
 
+def _name(one: Threshold) -> str:
+    """As the log names a threshold: the outcome, after the group where it is not all."""
+    return one.outcome.value if one.group is Group.ALL else f"{one.group.value}.{one.outcome.value}"
+
+
+def _parts(name: str) -> tuple[Group, Outcome]:
+    group, _, outcome = name.rpartition(".")
+    return Group(group or Group.ALL), Outcome(outcome)
+
+
 def policy_of(switch: RoutingSwitched) -> RoutingPolicy:
     """Read a policy back from the log."""
     details, bounds = dict(switch.details), dict(switch.bounds)
     thresholds = tuple(
         Threshold(
-            Outcome(name),
+            _parts(name)[1],
             confidence,
             int(details.get(f"{name}.n_checked", "0")),
             int(details.get(f"{name}.n_wrong", "0")),
             bounds.get(name, 1.0),
+            _parts(name)[0],
         )
         for name, confidence in switch.thresholds
     )
@@ -249,7 +278,9 @@ def policy_of(switch: RoutingSwitched) -> RoutingPolicy:
         switch.seed,
         int(details.get("n_checked", "0")),
         switch.reason,
-    )
+        tuple((g, float(details[f"{g.value}.target"])) for g in Group
+              if f"{g.value}.target" in details),
+    )  # fmt: skip
 
 
 class PolicyRouter:
@@ -262,24 +293,28 @@ class PolicyRouter:
     def __init__(self, switches: Mapping[ConceptTask, RoutingSwitched]) -> None:
         self._policies = {task: policy_of(switch) for task, switch in switches.items()}
 
-    def target_error(self, task: ConceptTask) -> float:
+    def target_error(self, task: ConceptTask, group: Group = Group.ALL) -> float:
         """See :class:`~samnb.engine.concepts.verifying.Router`."""
-        return self._policies[task].target if task in self._policies else 0.0
+        return self._policies[task].target_of(group) if task in self._policies else 0.0
 
-    def bound(self, task: ConceptTask) -> float:
+    def bound(self, task: ConceptTask, group: Group = Group.ALL) -> float:
         """The greatest bound among the outcomes that may stand; 1.0 where none may."""
         policy = self._policies.get(task)
-        bounds = [t.bound for t in policy.thresholds if t.confidence <= 1] if policy else []
-        return max(bounds, default=1.0)
+        standing = [t for t in policy.thresholds if t.confidence <= 1] if policy else []
+        return max((t.bound for t in standing if t.group in (group, Group.ALL)), default=1.0)
 
     def route(
-        self, task: ConceptTask, key: str, probabilities: Sequence[float]
+        self,
+        task: ConceptTask,
+        key: str,
+        probabilities: Sequence[float],
+        group: Group = Group.ALL,
     ) -> tuple[Route, float]:
         """See :class:`~samnb.engine.concepts.verifying.Router`."""
         advice = routing.read_advice(probabilities, CHECKS[task])
         if task not in self._policies:
             return Route.ASK, advice.confidence
-        decision = routing.route(self._policies[task], key, advice)
+        decision = routing.route(self._policies[task], key, advice, group)
         if decision.is_audit:
             return Route.AUDIT, advice.confidence
         return Route.ASK if decision.action is Action.ASK else Route.AUTO, advice.confidence
@@ -301,10 +336,11 @@ def guard_routing(loop: ConceptSession, task: ConceptTask) -> DriftReport | None
     rows.sort(key=lambda d: d.truth_seq)
     audited = [(_as_decision(policy, d), d.truth) for d in rows if d.truth is not None]
     kept, report = drift.guard(policy, audited)
-    if kept.is_on:
+    if kept == policy:
         return report
     look = int(dict(switch.details).get("look", "0"))
-    back = switch_of(policy, RoutingMode.ADVICE, kept.reason, look)
+    mode = RoutingMode.ON if kept.is_on else RoutingMode.ADVICE
+    back = switch_of(kept if kept.is_on else policy, mode, kept.reason, look)
     loop.as_model(switch.verifier).switch_routing(back)
     loop.refresh()
     return report
@@ -319,7 +355,8 @@ def _as_decision(policy: RoutingPolicy, past: PastDecision) -> Decision:
         past.advice.outcome,
         past.advice.answer,
         past.advice.confidence,
-        policy.threshold(past.advice.outcome),
+        policy.threshold(past.advice.outcome, past.group),
         True,
         "audit",
+        past.group,
     )

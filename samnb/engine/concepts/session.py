@@ -102,9 +102,11 @@ class ConceptSession(ConceptCore):
         audit_rate: float = routing.AUDIT_RATE,
         seed: int = 0,
         people_error: float = 0.0,
+        absent_target: float | None = None,
     ) -> RoutingPolicy:
         """Set thresholds from what people checked, and switch routing on where the bound
-        allows it; see :mod:`samnb.engine.routing`.
+        allows it; see :mod:`samnb.engine.routing`. EV about pairs without any mask is apart
+        from EV about pairs with masks: each has thresholds and a promise of its own.
 
         Args:
             task: "mv" or "ev".
@@ -114,14 +116,17 @@ class ConceptSession(ConceptCore):
             audit_rate: share of decisions that people go on checking.
             seed: of the audit's choice.
             people_error: share of people's answers that are wrong themselves, as far as
-                known beforehand; thresholds then begin where that leaves them a chance.
+                known beforehand; thresholds then begin where that leaves them a chance, and
+                end where the verifier is as sure as people are right.
+            absent_target: the target of EV about pairs without masks; None is ``target``.
 
         Raises:
             FlowError: the verifier has answered nothing yet.
         """
         return policy.choose_routing(
-            self, ConceptTask(task), verifier, target, delta, audit_rate, seed, people_error
-        )
+            self, ConceptTask(task), verifier, target, delta, audit_rate, seed, people_error,
+            absent_target,
+        )  # fmt: skip
 
     def guard_routing(self, task: ConceptTask | str) -> DriftReport | None:
         """Return a verifier to advice when its audited slice says that it has drifted.

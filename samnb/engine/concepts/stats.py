@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from samnb.engine.concepts.policy import PastDecision, past_decisions
+from samnb.engine.concepts.policy import PastDecision, past_decisions, policy_of
 from samnb.engine.concepts.state import Answer, ConceptState, PairState
 from samnb.engine.effort import Source
 from samnb.engine.history import read_history
-from samnb.engine.routing import Outcome
+from samnb.engine.routing import Group, Outcome
 from samnb.events.concepts import (
     ConceptProposed,
     ConceptStep,
@@ -187,9 +187,10 @@ def segmenters(source: Source) -> pd.DataFrame:
 
 
 def verifiers(source: Source) -> pd.DataFrame:
-    """Return one row per version of a verifier and task.
+    """Return one row per version of a verifier, task and group of questions.
 
-    Columns: verifier, task, answers (per mask in MV, per pair in EV), auto, asked, audited
+    Columns: verifier, task, group ("all" for MV; EV is "absent" for pairs without masks and
+    "covered" for those with), answers (per mask in MV, per pair in EV), auto, asked, audited
     (shares), checked (answers of people about the same), agreement (of them, accept
     against the rest), audit_error (wrong among the audited that people answered), bound
     (promised, newest).
@@ -204,16 +205,27 @@ def verifiers(source: Source) -> pd.DataFrame:
             is_mv = isinstance(event.body, MvAnswered)
             names[event.body.model, ConceptTask.MV if is_mv else ConceptTask.EV] = None
     rows = []
-    for name, task in names:
-        decisions = past_decisions(state, task, name)
+    asked = [
+        (name, task, group, [d for d in every if d.group is group])
+        for name, task in names
+        for every in [past_decisions(state, task, name)]
+        for group in sorted({d.group for d in every})
+    ]
+    for verifier, task, group, decisions in asked:
         switch = state.routing.get(task)
-        bounds = switch.bounds if switch and switch.verifier == name else ()
+        own = switch if switch and switch.verifier == verifier else None
+        policy = None if own is None else policy_of(own)
+        bounds = [
+            t.bound for t in (policy.thresholds if policy else ())
+            if t.group in (group, Group.ALL) and t.confidence <= 1
+        ]  # fmt: skip
         checked = [d for d in decisions if d.truth is not None]
         audited = [d for d in checked if d.route is Route.AUDIT]
         rows.append(
             {
-                "verifier": name,
+                "verifier": verifier,
                 "task": task.value,
+                "group": group.value,
                 "answers": len(decisions),
                 "auto": _routed(decisions, Route.AUTO),
                 "asked": _routed(decisions, Route.ASK),
@@ -221,11 +233,11 @@ def verifiers(source: Source) -> pd.DataFrame:
                 "checked": len(checked),
                 "agreement": _mean(float(d.advice.outcome is d.truth) for d in checked),
                 "audit_error": _mean(float(d.advice.outcome is not d.truth) for d in audited),
-                "bound": max((b for _, b in bounds), default=NAN),
+                "bound": max(bounds, default=NAN),
             }
         )
     columns = [
-        "verifier", "task", "answers", "auto", "asked", "audited", "checked", "agreement",
+        "verifier", "task", "group", "answers", "auto", "asked", "audited", "checked", "agreement",
         "audit_error", "bound",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)

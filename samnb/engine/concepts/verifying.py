@@ -9,9 +9,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from samnb.engine.concepts.policy import PolicyRouter
+from samnb.engine.concepts.policy import PolicyRouter, ev_group
 from samnb.engine.concepts.state import ConceptState, PairState
-from samnb.engine.routing import Check, read_advice
+from samnb.engine.routing import Check, Group, read_advice
 from samnb.events import Body
 from samnb.events.concepts import (
     ConceptMask,
@@ -35,14 +35,18 @@ if TYPE_CHECKING:
 class Router(Protocol):
     """Decides who decides: a pure function of an answer and what it is about."""
 
-    def target_error(self, task: ConceptTask) -> float:
+    def target_error(self, task: ConceptTask, group: Group = Group.ALL) -> float:
         """The error allowed among what is decided automatically, in [0, 1]."""
 
-    def bound(self, task: ConceptTask) -> float:
+    def bound(self, task: ConceptTask, group: Group = Group.ALL) -> float:
         """Upper bound on that error for a task, in [0, 1]."""
 
     def route(
-        self, task: ConceptTask, key: str, probabilities: Sequence[float]
+        self,
+        task: ConceptTask,
+        key: str,
+        probabilities: Sequence[float],
+        group: Group = Group.ALL,
     ) -> tuple[Route, float]:
         """Return the way of one answer and its calibrated confidence in [0, 1].
 
@@ -50,6 +54,7 @@ class Router(Protocol):
             task: MV or EV.
             key: the mask's key or the pair's id; chance in the audit depends on it alone.
             probabilities: in the order of the task's options.
+            group: which kind of question, for what is routed apart.
         """
 
 
@@ -249,15 +254,16 @@ class _Job:
             return None
         if pair.is_held_out or pair.of(task, by_person=True):
             return None  # held out, or people have begun to answer: they decide
+        group = Group.ALL
         if isinstance(body, MvAnswered):
             rows = [(a.key, a.key, a.probabilities) for a in body.answers]
         elif isinstance(body, EvAnswered):
-            rows = [("", pair.id, body.probabilities)]
+            rows, group = [("", pair.id, body.probabilities)], ev_group(body.shown)
         else:
             return None
         choices = []
         for key, about, row in rows:
-            way, confidence = self.router.route(task, about, row)
+            way, confidence = self.router.route(task, about, row, group)
             if mode is RoutingMode.ADVICE and way is Route.AUTO:
                 way = Route.ASK
             choices.append(RouteChoice(key, way, confidence))
@@ -267,8 +273,8 @@ class _Job:
             pair.proposal.proposal_id if pair.proposal else "",
             name,
             tuple(choices),
-            self.router.target_error(task),
-            self.router.bound(task),
+            self.router.target_error(task, group),
+            self.router.bound(task, group),
         )
 
 

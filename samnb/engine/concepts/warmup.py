@@ -56,6 +56,7 @@ class Targets:
         audit_rate: share of decisions that people go on checking.
         mv_people: share of people's MV answers that are wrong, as far as known.
         ev_people: likewise for EV.
+        ev_absent: ``ev`` of pairs without masks, where they have a target of their own.
     """
 
     mv: float
@@ -64,6 +65,7 @@ class Targets:
     audit_rate: float = 0.03
     mv_people: float = 0.0
     ev_people: float = 0.0
+    ev_absent: float | None = None
 
     @classmethod
     def as_people(cls, skill: Skill) -> Targets:
@@ -140,6 +142,7 @@ def switch_on(loop: ConceptSession, verifier: ConceptVerifier, targets: Targets,
             audit_rate=targets.audit_rate,
             seed=seed,
             people_error=people_error,
+            absent_target=targets.ev_absent if task is ConceptTask.EV else None,
         )
 
 

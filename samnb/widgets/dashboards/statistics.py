@@ -12,6 +12,7 @@ import ipywidgets
 
 from samnb.engine.concepts.policy import PastDecision, past_decisions, random_slice
 from samnb.engine.history import read_history
+from samnb.engine.routing import Group
 from samnb.engine.routing_simulator import plot_reliability
 from samnb.events.concepts import ConceptTask, EvAnswered, MvAnswered
 from samnb.metrics.calibration import expected_calibration_error, reliability
@@ -35,6 +36,9 @@ ALL: Final = {
     "model": "all models",
     "media": "all media",
 }
+_GROUP_WORDS: Final = {
+    Group.ALL: "", Group.ABSENT: " without masks", Group.COVERED: " with masks"
+}  # fmt: skip
 TABS: Final = {
     "masklets": "Masklet loop (SAM 2)",
     "concepts": "Concept loop (SAM 3)",
@@ -294,8 +298,11 @@ def _checks(log: Folded) -> tuple[tuple[str, tuple[PastDecision, ...]], ...]:
             task = ConceptTask.MV if isinstance(body, MvAnswered) else ConceptTask.EV
             names[body.model, task] = None
     return tuple(
-        (f"{name}, {task.value.upper()}", tuple(past_decisions(log.pairs, task, name)))
+        (f"{name}, {task.value.upper()}{_GROUP_WORDS[group]}", own)
         for name, task in names
+        for past in [past_decisions(log.pairs, task, name)]
+        for group in Group
+        if (own := tuple(d for d in past if d.group is group))
     )
 
 

@@ -186,7 +186,7 @@ def test_the_routing_is_told_with_its_bound_computed_anew(routed):
     switch = facts_of(desk.session).concepts.switches[0]
     assert (switch.mode, switch.target_error, switch.audit_rate) == ("on", 0.05, 0.2)
     accept, reject = switch.thresholds
-    assert accept[0] == "accept" and accept[4] <= 0.05 and reject[1] is None
+    assert accept[0] == "accept without masks" and accept[4] <= 0.05 and reject[1] is None
     assert switch.bounds_again == (pytest.approx(accept[4]), None)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from samnb.engine.concepts import policy
-from samnb.engine.routing import Outcome, is_audited
+from samnb.engine.routing import Group, Outcome, is_audited
 from samnb.events.concepts import ConceptTask, Route, RoutingMode
 from samnb.types import EvAnswer, FlowError
 from tests.engine.concepts.world import Segmenter, spread
@@ -39,7 +39,8 @@ def answered(desk):
 
 def test_checked_decisions_switch_routing_on_within_the_bound(desk, answered):
     chosen = answered.choose_routing("ev", "judge@1", target=0.05, audit_rate=0.2)
-    (accept, _) = chosen.thresholds
+    (accept, *others) = chosen.thresholds
+    assert accept.group is Group.ABSENT and not any(t.confidence <= 1 for t in others)
     assert chosen.is_on and 0.55 < accept.confidence <= 0.97 and accept.bound <= 0.05
     state = desk().state
     assert state.mode(ConceptTask.EV, "judge@1") is RoutingMode.ON
@@ -116,6 +117,22 @@ def test_only_a_random_slice_is_evidence():
     auto = past(Route.AUTO, None)
     assert policy.random_slice([asked, audited]) == [asked, audited]
     assert policy.random_slice([asked, audited, auto]) == [audited]
+
+
+def test_pairs_with_masks_are_apart_from_pairs_without(desk, answered):
+    answered.choose_routing("ev", "judge@1", target=0.05, absent_target=0.2)
+    switch = desk().state.routing[ConceptTask.EV]
+    (absent, *_) = switch.thresholds
+    assert absent[0] == "absent.accept" and dict(switch.details)["absent.target"] == "0.2"
+    (cup,) = answered.add_pairs(desk.media_id, ["cup 1"])
+    answered.propose(Segmenter({"cup 1": [(0, 0.9)]}))
+    (mask,) = answered.pair(cup.id).proposal.masks
+    desk("max").answer_mv(cup.id, {mask.key: "accept"})
+    answered.refresh()
+    answered.verify(Unsure(), ["ev"], [cup.id])
+    (covered,) = [d for d in policy.past_decisions(desk().state, ConceptTask.EV, "judge@1")
+                  if d.pair_id == cup.id]  # fmt: skip
+    assert (covered.group, covered.route) == (Group.COVERED, Route.ASK)
 
 
 def test_mv_decisions_are_counted_by_mask(desk):

@@ -136,7 +136,7 @@ def test_an_audit_is_not_known_by_its_place_in_the_queue(desk):
     audited = [p.id for p in found[:20]]
 
     class Halves(Router):
-        def route(self, task, key, probabilities):
+        def route(self, task, key, probabilities, group=None):
             return (Route.AUDIT if key in self.audited else Route.ASK), max(probabilities)
 
     door.verify(Verifier(), router=Halves(audited=audited))
@@ -152,7 +152,7 @@ def test_mv_is_routed_mask_by_mask(desk):
     first, second = (m.key for m in door.pair(pair.id).proposal.masks)
 
     class ByMask(Router):
-        def route(self, task, key, probabilities):
+        def route(self, task, key, probabilities, group=None):
             return (Route.AUTO if key == first else Route.ASK), max(probabilities)
 
     door.switch_routing(switched_on("mv"))

@@ -69,13 +69,13 @@ class Router:
     def __init__(self, above=0.5, audited=()):
         self.above, self.audited = above, audited
 
-    def target_error(self, task):
+    def target_error(self, task, group=None):
         return 0.1
 
-    def bound(self, task):
+    def bound(self, task, group=None):
         return 0.08
 
-    def route(self, task, key, probabilities):
+    def route(self, task, key, probabilities, group=None):
         from samnb.events.concepts import Route
 
         p = max(probabilities)

@@ -104,9 +104,9 @@ def test_routing_is_tried_on_what_people_checked(statistics, picture, monkeypatc
     assert not is_shown(page.routing)
     page.tabs["routing"].click()
     assert is_shown(page.routing)
-    assert page.verifier.options == ("judge@1, MV", "judge@1, EV")
+    assert page.verifier.options == ("judge@1, MV", "judge@1, EV without masks")
     assert "1 answers" in page.reliability.value
-    page.verifier.value = "judge@1, EV"
+    page.verifier.value = "judge@1, EV without masks"
     assert page.slider.table.n_auto.max() == 1
     assert page.simulator.children == (page.slider.widget,)
 
