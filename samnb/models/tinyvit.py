@@ -16,6 +16,8 @@ import torch
 from sam2.modeling.sam2_utils import LayerNorm2d
 from torch import nn
 
+from samnb.models.folding import FoldedTrunk, weights_mark
+
 EMBED_DIM = 256
 """Channels of SAM's image embedding."""
 
@@ -33,6 +35,9 @@ class TinyVitTrunk(nn.Module):
 
     With `multi_scale` the trunk also hands out its stride 4 and stride 8 features, which the mask
     decoder uses to draw edges; without it only the stride 16 embedding.
+
+    Without gradients and on a CPU the pictures go through a `FoldedTrunk`, which is made again
+    whenever the weights have changed.
     """
 
     def __init__(self, multi_scale: bool = True) -> None:
@@ -59,6 +64,7 @@ class TinyVitTrunk(nn.Module):
         self.multi_scale = multi_scale
         # Lowest resolution first: the order in which `FpnNeck` declares its inputs.
         self.channel_list: list[int] = [EMBED_DIM, 128, 64] if multi_scale else [EMBED_DIM]
+        self._folded: tuple[object, FoldedTrunk] | None = None
 
     def train(self, mode: bool = True) -> TinyVitTrunk:
         """Set training mode, but keep batch normalisation on its stored statistics.
@@ -77,8 +83,11 @@ class TinyVitTrunk(nn.Module):
         Returns the feature maps, highest resolution first: (B, 64, S/4, S/4), (B, 128, S/8, S/8)
         and (B, 256, S/16, S/16), or only the last without `multi_scale`.
         """
+        if not (self.training or torch.is_grad_enabled()) and images.device.type == "cpu":
+            maps = self._fold()(images)
+            return maps if self.multi_scale else maps[-1:]
         x = self.vit.patch_embed(images.contiguous(memory_format=torch.channels_last))
-        maps: list[torch.Tensor] = []
+        maps = []
         for index, stage in enumerate(self.vit.stages):
             if index in (1, 2) and self.multi_scale:
                 maps.append(x)
@@ -88,6 +97,12 @@ class TinyVitTrunk(nn.Module):
             # the input of stage 2 has stride 8.
             return [maps[0], maps[1], self.neck(x)]
         return [self.neck(x)]
+
+    def _fold(self) -> FoldedTrunk:
+        mark = weights_mark(self.vit)
+        if self._folded is None or self._folded[0] != mark:
+            self._folded = mark, FoldedTrunk(self)
+        return self._folded[1]
 
 
 def map_mobilesam_trunk(
