@@ -67,7 +67,7 @@ def test_changed_weights_are_folded_anew(trunk):
         weight.copy_(kept)
     assert not torch.allclose(changed, before, atol=1e-3)
     with torch.enable_grad():
-        assert torch.allclose(trunk(images)[-1], before, atol=1e-5)
+        assert torch.allclose(trunk(images)[-1], before, atol=1e-4)
 
 
 def test_mark_tells_a_change_from_none():
