@@ -1,4 +1,4 @@
-"""Command line of the training stages: cutouts, distill, memory, chooser, eval, export."""
+"""Command line of the training stages: cutouts, distill, pseudo, memory, chooser, eval, export."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import argparse
 import ctypes
 import json
 import logging
+import math
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,16 @@ import torch
 from torch.multiprocessing.spawn import spawn
 
 from samnb.models.chooser import Chooser, save_chooser
-from samnb.models.mobile import FAST_SIZE, QUALITY_SIZE, build_mobile, load_weights, save_weights
+from samnb.models.mobile import (
+    FAST_SIZE,
+    QUALITY_SIZE,
+    build_mobile,
+    load_weights,
+    save_weights,
+)
+from samnb.models.registry import load_model
 from samnb.models.training.chooser import Lessons, fit_chooser, join_lessons, play
-from samnb.models.training.clips import Stock, compose_clip, make_stock, read_footage
+from samnb.models.training.clips import Clip, Stock, compose_clip, make_stock, read_footage
 from samnb.models.training.cutouts import (
     TEACHER_SIZE,
     Teacher,
@@ -34,9 +42,11 @@ from samnb.models.training.distill import (
     run_distill,
     share_build,
 )
-from samnb.models.training.evaluate import evaluate_tracking
+from samnb.models.training.evaluate import MODES, evaluate_tracking
 from samnb.models.training.memory import MemorySettings, run_memory
 from samnb.models.training.mobilesam import init_mobile, load_checkpoint
+from samnb.models.training.pseudo import PseudoSettings, label_videos
+from samnb.models.training.realclips import RealWindow, load_windows, whole_clips
 from samnb.models.training.synthetics import synthetic_clip, test_clips
 from samnb.models.training.team import join_team
 
@@ -120,6 +130,8 @@ def _parser() -> argparse.ArgumentParser:
     dis.add_argument("--mobilesam", type=Path, help="mobile_sam.pt or a folder that contains it")
     dis.add_argument("--minutes", type=float, default=DistillSettings.minutes)
 
+    _add_pseudo(stages)
+
     mem = stage("memory", _memory, "teach the memory to track", needs_cache=True)
     mem.add_argument("--out", type=Path, required=True, help="folder for curve and checkpoints")
     mem.add_argument("--weights", type=Path, required=True, help="result of the distill stage")
@@ -132,6 +144,13 @@ def _parser() -> argparse.ArgumentParser:
     mem.add_argument("--minutes", type=float, default=MemorySettings.minutes)
     mem.add_argument("--workers", type=int, default=2, help="single-threaded processes")
     mem.add_argument("--size", type=int, default=FAST_SIZE, help="image size in pixels")
+    mem.add_argument("--pseudo", type=Path, help="folder of the pseudo stage: real clips, too")
+    mem.add_argument(
+        "--pseudo-share",
+        type=float,
+        default=MemorySettings.pseudo_share,
+        help="share of real clips (default %(default)s)",
+    )
 
     ev = stage("eval", _eval, "measure tracking on clips no training has seen", needs_cache=False)
     ev.add_argument("--weights", type=Path, help="default: the packaged weights")
@@ -139,6 +158,17 @@ def _parser() -> argparse.ArgumentParser:
     ev.add_argument("--clips", type=int, default=12, help="clips of each kind (default 12)")
     ev.add_argument("--length", type=int, default=24, help="frames per clip")
     ev.add_argument("--footage", nargs="*", type=Path, default=[], help="held-out videos")
+    help_pseudo = "folder of the pseudo stage: measure on its held-out videos, too"
+    ev.add_argument("--pseudo", type=Path, help=help_pseudo)
+    ev.add_argument(
+        "--rounds",
+        nargs="*",
+        type=int,
+        default=[],
+        help="measure after so many rounds of correction, too, such as 1 3 8",
+    )
+    ev.add_argument("--modes", nargs="+", choices=MODES, default=MODES, help="how tracks start")
+    ev.add_argument("--round-clicks", type=int, default=1, help="clicks a round and object")
     for sub in (dis, mem, ev):
         sub.add_argument("--held-out", nargs="*", default=[], help="source names never trained on")
 
@@ -165,6 +195,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_pseudo(stages: Any) -> None:
+    text = "let the model follow things through videos, and keep what it finds both ways in time"
+    sub = stages.add_parser("pseudo", help=text, description=text)
+    sub.set_defaults(run=_pseudo)
+    sub.add_argument("media", nargs="+", type=Path, help="videos")
+    sub.add_argument("--out", type=Path, required=True, help="folder for clips and manifest")
+    help_model = "who labels: any name that a project's model may have (default %(default)s)"
+    sub.add_argument("--model", default="mobile-quality", help=help_model)
+    sub.add_argument(
+        "--minutes", type=float, default=math.inf, help="begin no window after so many"
+    )
+    sub.add_argument("--length", type=int, default=PseudoSettings.length, help="frames a window")
+    sub.add_argument("--fps", type=float, default=PseudoSettings.fps, help="frames a second")
+    sub.add_argument("--hop", type=int, default=PseudoSettings.hop, help="frames between windows")
+    sub.add_argument("--objects", type=int, default=PseudoSettings.objects, help="at most, each")
+    sub.add_argument("--grid", type=int, default=PseudoSettings.grid, help="clicks along each side")
+    sub.add_argument("--seed", type=int, default=PseudoSettings.seed)
+
+
 def _cutouts(args: argparse.Namespace) -> dict[str, Any]:
     model = init_mobile(load_checkpoint(args.mobilesam), TEACHER_SIZE, object_scores=False)
     rng = np.random.default_rng(args.seed)
@@ -179,6 +228,14 @@ def _distill(args: argparse.Namespace) -> dict[str, Any]:
     settings = DistillSettings(minutes=args.minutes, seed=args.seed)
     run_distill(model, train, held or train[:4], settings, args.out)
     return click_agreement(model, held or train[:4])
+
+
+def _pseudo(args: argparse.Namespace) -> dict[str, Any]:
+    tracker = load_model(args.model)
+    names = ("length", "fps", "hop", "objects", "grid", "seed")
+    settings = PseudoSettings(**{key: getattr(args, key) for key in names})
+    made = label_videos(tracker, args.media, args.out, settings, minutes=args.minutes)
+    return {"out": str(args.out), **made}
 
 
 def _stocks(args: argparse.Namespace) -> tuple[Stock, Stock]:
@@ -207,36 +264,60 @@ def _train_memory(rank: int, args: argparse.Namespace, meeting: Path) -> None:
     stock, held = _stocks(args)
     logging.info("%d cut-outs, %d held out", len(stock.cutouts), len(held.cutouts))
     model = build_mobile(args.size, weights=args.weights, predictor="base")
-    settings = MemorySettings(minutes=args.minutes, seed=args.seed)
+    settings = MemorySettings(minutes=args.minutes, seed=args.seed, pseudo_share=args.pseudo_share)
     if args.go_on:
         longest = max(settings.lengths)
         settings = replace(settings, warm_clips=0, lengths=(longest,), until=(1.0,))
-    large = share_build(model, QUALITY_SIZE)
-    replay = stock.pictures
-    run_memory(model, stock, held, settings, args.out, large=large, replay=replay, team=team)
+    windows = load_windows(args.pseudo, args.held_out)[0] if args.pseudo else []
+    run_memory(
+        model,
+        stock,
+        held,
+        settings,
+        args.out,
+        large=share_build(model, QUALITY_SIZE),
+        replay=stock.pictures,
+        windows=windows,
+        team=team,
+    )
 
 
 def _eval(args: argparse.Namespace) -> dict[str, Any]:
     model = build_mobile(args.size, weights=args.weights, predictor="base")
     held = _stocks(args)[1] if args.cache else None
-    scores = _tracking(model, held, clips=args.clips, length=args.length, seed=args.seed)
+    windows = load_windows(args.pseudo, args.held_out)[1] if args.pseudo else None
+    if windows is not None and not windows:
+        raise ValueError(f"held-out: expected a video of {args.pseudo}, got {args.held_out}")
+    how = {"modes": args.modes, "rounds": args.rounds, "round_clicks": args.round_clicks}
+    numbers = {"clips": args.clips, "length": args.length, "seed": args.seed}
+    scores = _tracking(model, held, **numbers, windows=windows, **how)
     if held is not None:
         scores |= {f"click_{k}": v for k, v in click_agreement(model, held.pictures).items()}
     return scores
 
 
 def _tracking(
-    model: Any, held: Stock | None, *, clips: int, length: int, seed: int
+    model: Any,
+    held: Stock | None,
+    *,
+    clips: int,
+    length: int,
+    seed: int,
+    windows: Sequence[RealWindow] | None = None,
+    **how: Any,
 ) -> dict[str, float]:
-    """Scores on synthetic clips and, with held-out pictures at hand, on composed ones."""
+    """Scores on synthetic clips and, with held-out material at hand, on composed and real ones."""
     size = model.image_size
-    made = evaluate_tracking(model, test_clips(clips, length, size, seed=seed), with_flow=True)
-    scores = {f"synthetic_{k}": v for k, v in made.items()}
+    kinds: dict[str, Iterable[Clip]] = {"synthetic": test_clips(clips, length, size, seed=seed)}
     if held is not None:
         rng = np.random.default_rng([seed, 7])
-        composed = (compose_clip(held, length, size, rng) for _ in range(clips))
-        made = evaluate_tracking(model, composed, with_flow=True)
-        scores |= {f"composed_{k}": v for k, v in made.items()}
+        kinds["composed"] = (compose_clip(held, length, size, rng) for _ in range(clips))
+    if windows is not None:
+        kinds["real"] = whole_clips(windows, length, size)
+    scores: dict[str, float] = {}
+    for kind, its in kinds.items():
+        made = evaluate_tracking(model, its, with_flow=True, **how)
+        scores |= {f"{kind}_{k}": v for k, v in made.items()}
     return scores
 
 

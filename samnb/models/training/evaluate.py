@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,11 @@ from samnb.models.memory import Limits
 from samnb.models.memory_session import MemorySession
 from samnb.models.sam2 import Sam2Backend
 from samnb.models.training.clips import Clip
+from samnb.models.training.common import mask_iou
+from samnb.models.training.tracking import ClipFrames
 
 MODES = ("mask", "click1", "click3")
+_CLICKS = {"click1": 1, "click3": 3}
 
 
 @torch.no_grad()
@@ -30,6 +34,8 @@ def evaluate_tracking(
     *,
     modes: Sequence[str] = MODES,
     with_flow: bool = False,
+    rounds: Collection[int] = (),
+    round_clicks: int = 1,
 ) -> dict[str, float]:
     """Track every object of clips from its first frame.
 
@@ -38,22 +44,35 @@ def evaluate_tracking(
         clips: clips of the model's image size, with all objects in the first frame.
         modes: prompts on the first frame, of `MODES`.
         with_flow: also follow the first mask by optical flow.
+        rounds: after how many rounds of correction to measure, too. In each round every object is
+            clicked on where it is worst, on a frame that was not prompted yet, and tracked again
+            from the first frame on (SAM 2 paper, section 6.1, the offline evaluation).
+        round_clicks: clicks on such a frame, each at the centre of the larger error.
 
     Returns:
         Means over all later frames. For each mode `j_MODE`, `f_MODE` and `jf_MODE` (an absent
         object that is reported absent counts 1), `j_present_MODE` over frames that show the
         object, `gone_f1_MODE`, the F1 of finding absent frames, `back_f1_MODE`, the F1 of frames
         on which it is back, `dropped_MODE`, the share of visible frames called absent; for clicks
-        `prompt_MODE`, the IoU on the first frame. The same for the baselines `copy`, the first
-        mask on every frame, and `flow`. `absent`, the share of absent frames; `objects`.
+        `prompt_MODE`, the IoU on the first frame. The same after N rounds of correction as
+        `jf_MODE_roundN`, prompted frames included, and for the baselines `copy`, the first mask on
+        every frame, and `flow`. `absent`, the share of absent frames; `objects`.
+
+    Raises:
+        ValueError: unknown modes, a number of rounds or clicks below 1, or no clips.
     """
     unknown = set(modes) - set(MODES)
     if unknown:
         raise ValueError(f"modes: expected some of {MODES}, got {sorted(unknown)}")
+    if min((*rounds, round_clicks)) < 1:
+        raise ValueError(
+            f"rounds, round_clicks: expected 1 or more, got {sorted(rounds)}, {round_clicks}"
+        )
     model.eval()
     absent: list[float] = []
     count = 0
-    tallies = {mode: _Score() for mode in (*modes, "copy", *(("flow",) if with_flow else ()))}
+    tallies = {_name(mode, done): _Score() for done in (0, *sorted(rounds)) for mode in modes}
+    tallies |= {name: _Score() for name in ("copy", *(("flow",) if with_flow else ()))}
     for clip in clips:
         truth = torch.from_numpy(clip.masks)
         count += truth.shape[1]
@@ -61,11 +80,15 @@ def evaluate_tracking(
         tallies["copy"].add_clip(truth[:1].expand_as(truth), truth)
         if with_flow:
             tallies["flow"].add_clip(follow_flow(clip), truth)
-        for mode, masks in _track_all(model, clip, modes, tallies).items():
-            tallies[mode].add_clip(torch.from_numpy(masks), truth)
+        for name, masks in _track_all(
+            model, clip, modes, tallies, rounds=rounds, round_clicks=round_clicks
+        ):
+            tallies[name].add_clip(torch.from_numpy(masks), truth)
+    if not count:
+        raise ValueError("clips: expected at least one object, got none")
     scores = {"objects": float(count), "absent": float(np.mean(absent))}
-    for mode, tally in tallies.items():
-        scores |= tally.summary(mode)
+    for name, tally in tallies.items():
+        scores |= tally.summary(name)
     return scores
 
 
@@ -145,60 +168,101 @@ def _f1(counts: NDArray[np.int_]) -> float:
     return 2 * hits / max(2 * hits + misses + alarms, 1)
 
 
-def _start(
-    session: MemorySession, obj_id: int, truth: BoolMask, mode: str, tally: _Score
-) -> BoolMask:
-    """Prompt an object on the first frame; clicks go where a careful person would click."""
-    if mode == "mask":
-        return session.set_prompts(obj_id, 0, FramePrompts(mask=truth)).mask
-    mask = np.zeros_like(truth)
-    xy: list[tuple[int, int]] = []
-    labels: list[int] = []
-    for _ in range(3 if mode == "click3" else 1):
-        if np.array_equal(mask, truth):
-            break
-        x, y, label = error_centre(truth, mask)
-        xy.append((x, y))
-        labels.append(label)
-        prompts = FramePrompts(np.array(xy, np.float32), np.array(labels, np.int32))
-        mask = session.set_prompts(obj_id, 0, prompts).mask
-    tally.prompt.append(float((mask & truth).sum() / max(int((mask | truth).sum()), 1)))
-    return mask
+@dataclass(eq=False)
+class _Track:
+    """One object followed from one kind of prompt.
+
+    Attributes:
+        obj_id: in the session.
+        truth: (T, S, S) bool.
+        found: (T, S, S) bool, the masks of the latest propagation.
+        prompted: frames that were prompted.
+    """
+
+    obj_id: int
+    mode: str
+    truth: NDArray[np.bool_]
+    found: NDArray[np.bool_]
+    prompted: set[int]
+
+    def start(self, session: MemorySession, tally: _Score) -> None:
+        """Prompt the first frame; clicks go where a careful person would click."""
+        truth = self.truth[0]
+        if self.mode == "mask":
+            mask = session.set_prompts(self.obj_id, 0, FramePrompts(mask=truth)).mask
+        else:
+            mask = self.click(session, 0, np.zeros_like(truth), _CLICKS[self.mode])
+            union = int((mask | truth).sum())
+            tally.prompt.append(float((mask & truth).sum() / max(union, 1)))
+        self.found[0] = mask
+
+    def correct(self, session: MemorySession, clicks: int) -> bool:
+        """Click on the worst frame that was not prompted yet; False when none is wrong."""
+        ious = mask_iou(torch.from_numpy(self.truth), torch.from_numpy(self.found)).tolist()
+        left = [t for t, iou in enumerate(ious) if t not in self.prompted and iou < 1]
+        if not left:
+            return False
+        worst = min(left, key=lambda t: ious[t])
+        self.click(session, worst, self.found[worst], clicks)
+        return True
+
+    def click(self, session: MemorySession, position: int, mask: BoolMask, most: int) -> BoolMask:
+        """Click at centres of errors, `most` times or until nothing is wrong."""
+        truth = self.truth[position]
+        xy: list[tuple[int, int]] = []
+        labels: list[int] = []
+        while len(xy) < most and not np.array_equal(mask, truth):
+            x, y, label = error_centre(truth, mask)
+            xy.append((x, y))
+            labels.append(label)
+            prompts = FramePrompts(np.array(xy, np.float32), np.array(labels, np.int32))
+            mask = session.set_prompts(self.obj_id, position, prompts).mask
+        self.prompted.add(position)
+        return mask
 
 
 def _track_all(
-    model: Any, clip: Clip, modes: Sequence[str], tallies: Mapping[str, _Score]
-) -> dict[str, NDArray[np.bool_]]:
-    """Masks (T, N, S, S) of all objects by mode, tracked as in use."""
+    model: Any,
+    clip: Clip,
+    modes: Sequence[str],
+    tallies: Mapping[str, _Score],
+    *,
+    rounds: Collection[int],
+    round_clicks: int,
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Masks (T, N, S, S) of all objects by mode, tracked as in use, and by round of correction."""
     length, count = clip.masks.shape[:2]
     limits = Limits(cached_frames=length)
-    session = MemorySession(Sam2Backend(model, device="cpu"), _Frames(clip.frames), limits)
-    found = {mode: np.zeros_like(clip.masks) for mode in modes}
-    ids: dict[int, tuple[str, int]] = {}
-    for mode in modes:
-        for n in range(count):
-            ids[len(ids)] = mode, n
-            found[mode][0, n] = _start(session, len(ids) - 1, clip.masks[0, n], mode, tallies[mode])
-    for t, predictions in session.propagate(start=0, stop=length - 1):
+    frames = ClipFrames(clip.frames, "")
+    with closing(MemorySession(Sam2Backend(model, device="cpu"), frames, limits)) as session:
+        tracks = [
+            _Track(i, mode, clip.masks[:, n], np.zeros_like(clip.masks[:, n]), {0})
+            for i, (mode, n) in enumerate(product(modes, range(count)))
+        ]
+        for track in tracks:
+            track.start(session, tallies[track.mode])
+        _propagate(session, tracks)
+        for done in range(max(rounds, default=0) + 1):
+            if done:
+                changed = [t for t in tracks if t.correct(session, round_clicks)]
+                _propagate(session, changed)
+            if done in {0, *rounds}:
+                for mode in modes:
+                    found = [t.found for t in tracks if t.mode == mode]
+                    yield _name(mode, done), np.stack(found, axis=1)
+
+
+def _propagate(session: MemorySession, tracks: Sequence[_Track]) -> None:
+    """Track objects from the first frame to the last."""
+    if not tracks:
+        return
+    by_id = {track.obj_id: track for track in tracks}
+    last = len(tracks[0].truth) - 1
+    for t, predictions in session.propagate(start=0, stop=last, obj_ids=list(by_id)):
         for obj_id, prediction in predictions.items():
-            mode, n = ids[obj_id]
-            found[mode][t, n] = prediction.mask
-    session.close()
-    return found
+            by_id[obj_id].found[t] = prediction.mask
 
 
-@dataclass(frozen=True, eq=False)
-class _Frames:
-    """Frames of a clip, (T, S, S, 3) uint8, as a session reads them."""
-
-    frames: NDArray[np.uint8]
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    @property
-    def size_hw(self) -> tuple[int, int]:
-        return self.frames.shape[1], self.frames.shape[2]
-
-    def frame(self, position: int) -> NDArray[np.uint8]:
-        return self.frames[position]
+def _name(mode: str, done: int) -> str:
+    """What the figures of a mode are called after so many rounds."""
+    return f"{mode}_round{done}" if done else mode

@@ -30,6 +30,7 @@ from samnb.models.training.prompts import (
     correction_click,
     join,
 )
+from samnb.models.training.realclips import RealWindow, cut_clip
 from samnb.models.training.synthetics import synthetic_clip, test_clips
 from samnb.models.training.team import Team
 from samnb.models.training.tracking import EncodedClip, ObjectBatch, StepOutput, encode_clip
@@ -71,6 +72,8 @@ class MemorySettings:
         fine_lr: greatest learning rate of the mask decoder and of all that writes into features.
         large_share: share of steps on the larger build, in the second half of the run.
         synthetic_share: share of clips from the synthetic room, the others are composed.
+        pseudo_share: share of clips from real windows, where there are any, before the others
+            are shared out.
         warm_clips: clips that the memory's warm start learns from; 0 trains on from weights that
             already track.
         replay_every: steps between reminders of stage 1.
@@ -88,6 +91,7 @@ class MemorySettings:
     fine_lr: float = 1.5e-4
     large_share: float = 0.06
     synthetic_share: float = 0.5
+    pseudo_share: float = 0.2
     warm_clips: int = 96
     replay_every: int = 10
     seed: int = 0
@@ -98,22 +102,34 @@ class ClipPool:
     """A rolling set of encoded clips for one image size."""
 
     def __init__(
-        self, model: Any, stock: Stock, capacity: int, length: int, synthetic_share: float
+        self,
+        model: Any,
+        stock: Stock,
+        capacity: int,
+        length: int,
+        synthetic_share: float,
+        windows: Sequence[RealWindow] = (),
+        pseudo_share: float = 0.0,
     ) -> None:
         self.model = model
         self.stock = stock
         self.capacity = capacity
         self.length = length
         self.synthetic_share = synthetic_share
+        self.windows = windows
+        self.pseudo_share = pseudo_share if windows else 0.0
         self.clips: list[EncodedClip] = []
         self._next = 0
 
     def add(self, rng: np.random.Generator) -> None:
         """Make and encode one clip; the oldest makes room."""
-        if rng.random() < self.synthetic_share:
-            clip = synthetic_clip(self.length, self.model.image_size, rng)
+        size = self.model.image_size
+        if self.pseudo_share and rng.random() < self.pseudo_share:
+            clip = cut_clip(self.windows, self.length, size, rng)
+        elif rng.random() < self.synthetic_share:
+            clip = synthetic_clip(self.length, size, rng)
         else:
-            clip = compose_clip(self.stock, self.length, self.model.image_size, rng)
+            clip = compose_clip(self.stock, self.length, size, rng)
         encoded = encode_clip(self.model, clip)
         if len(self.clips) < self.capacity:
             self.clips.append(encoded)
@@ -168,6 +184,7 @@ def run_memory(
     *,
     large: Any | None = None,
     replay: Sequence[Any] = (),
+    windows: Sequence[RealWindow] = (),
     team: Team | None = None,
 ) -> Any:
     """Train the memory of `model` in place; returns it.
@@ -180,6 +197,7 @@ def run_memory(
         folder: gets `memory.csv`, `memory.ckpt.pt` and the newest `memory.safetensors`.
         large: a build of another size on the same parameters (`distill.share_build`).
         replay: taught pictures for the reminders of stage 1.
+        windows: labelled stretches of real video for a share of the clips.
         team: the processes that train together, by default this one alone.
     """
     team = team if team is not None else Team()
@@ -194,9 +212,9 @@ def run_memory(
     resumed = run.resume(model, optimizer)
     rng = np.random.default_rng([settings.seed, 1 + team.rank, run.step])
     longest = max(settings.lengths)
-    mix = settings.synthetic_share
-    pool = ClipPool(model, stock, settings.pool, longest, mix)
-    big = ClipPool(large, stock, max(4, settings.pool // 8), 4, mix) if large is not None else None
+    mix = settings.synthetic_share, windows, settings.pseudo_share
+    pool = ClipPool(model, stock, settings.pool, longest, *mix)
+    big = ClipPool(large, stock, max(4, settings.pool // 8), 4, *mix) if large is not None else None
     is_fresh = not resumed and settings.warm_clips > 0
     for _ in range(settings.warm_clips if is_fresh else 16):
         pool.add(rng)

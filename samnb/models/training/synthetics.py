@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as PilImage
 
 from samnb.models.training.clips import MAX_TRACKED, MIN_VISIBLE, Clip
@@ -38,13 +39,13 @@ def synthetic_clip(
             difficulty=float(rng.uniform(0.1, 0.9)),
             fps=_FPS * float(rng.choice([0.5, 1.0, 1.0])),
         )
-        labels = np.stack([_fit(made.labels(i), size) for i in range(length)])
+        labels = np.stack([fit_square(made.labels(i), size) for i in range(length)])
         share = np.bincount(labels[0].ravel(), minlength=256) / labels[0].size
         seen = [t.obj_id for t in (*made.objects, *made.distractors)]
         seen = [i for i in seen if share[i] > MIN_VISIBLE]
         if seen:
             picked = rng.permutation(seen)[:MAX_TRACKED]
-            frames = np.stack([_fit(made.frame(i), size) for i in range(length)])
+            frames = np.stack([fit_square(made.frame(i), size) for i in range(length)])
             return Clip(frames, np.stack([labels == i for i in picked], axis=1))
 
 
@@ -57,7 +58,7 @@ def test_clips(count: int, length: int, size: int, seed: int = 0) -> Iterator[Cl
         )
 
 
-def _fit(picture: np.ndarray, size: int) -> np.ndarray:
-    """Squeeze a frame (bilinear) or labels (nearest) to a square."""
+def fit_square(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Squeeze a frame (H, W, 3) (bilinear) or labels (H, W) (nearest) to a square."""
     how = PilImage.Resampling.BILINEAR if picture.ndim == 3 else PilImage.Resampling.NEAREST
     return np.asarray(PilImage.fromarray(picture).resize((size, size), how))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from samnb.models.backend import GONE_LOGIT
@@ -74,6 +75,35 @@ def encode_clip(model: Any, clip: Clip, chunk: int = 4) -> EncodedClip:
         for level, value in zip(maps, out, strict=True):
             level.append(value.half())
     return EncodedClip(tuple(torch.cat(level) for level in maps), torch.from_numpy(clip.masks))
+
+
+@dataclass(frozen=True, eq=False)
+class ClipFrames:
+    """Frames of a clip as a session reads them.
+
+    Attributes:
+        frames: (T, S, S, 3) uint8.
+        name: tells the clip from others, for sessions that share encoded frames.
+    """
+
+    frames: NDArray[np.uint8]
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.frames.shape[1], self.frames.shape[2]
+
+    def frame(self, index: int) -> NDArray[np.uint8]:
+        """One frame, (S, S, 3) uint8."""
+        return self.frames[index]
+
+    def frame_key(self, index: int) -> str:
+        """Names a frame among those of all clips."""
+        return f"{self.name}:{index}"
 
 
 class ObjectBatch:
