@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from samnb.models.training.cutouts import Picture, TaughtPicture, shrink
+from samnb.models.training.cutouts import Picture, TaughtPicture, count_borders, shrink
 
 _CUTOUT_SIDE = 224
 # Below this share of the frame an object cannot be told from the grid of the mask decoder.
@@ -61,9 +61,8 @@ def make_stock(pictures: Sequence[TaughtPicture], footage: Iterable[Picture] = (
     cutouts: list[NDArray[np.uint8]] = []
     for picture in pictures:
         for mask in picture.objects:
-            borders = sum(bool(e.any()) for e in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
             ys, xs = np.nonzero(mask)
-            if borders > 1 or len(ys) < 150 or mask.mean() > 0.35:
+            if count_borders(mask) > 1 or len(ys) < 150 or mask.mean() > 0.35:
                 continue
             margin = 3
             top, bottom = max(ys.min() - margin, 0), min(ys.max() + margin + 1, mask.shape[0])

@@ -281,6 +281,11 @@ def distinct_masks(
     return kept
 
 
+def count_borders(mask: Masks) -> int:
+    """How many of the picture's four borders a mask (H, W) touches."""
+    return sum(bool(e.any()) for e in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
+
+
 def _iou(a: torch.Tensor, b: torch.Tensor) -> float:
     union = (a | b).sum().item()
     return (a & b).sum().item() / union if union else 1.0

@@ -33,6 +33,7 @@ from samnb.models.grid import GridLevel, GridSettings, propose_masks
 from samnb.models.mobile import QUALITY_SIZE
 from samnb.models.training.clips import MIN_VISIBLE, read_footage
 from samnb.models.training.common import mask_iou
+from samnb.models.training.cutouts import count_borders
 from samnb.models.training.realclips import (
     MANIFEST,
     RealWindow,
@@ -82,7 +83,7 @@ class PseudoSettings:
     min_confidence: float = 0.7
     min_stability: float = 0.7
     min_motion: float = 4.0
-    first_iou: float = 0.8
+    first_iou: float = 0.75
     mean_iou: float = 0.75
     frame_iou: float = 0.7
     size: int = QUALITY_SIZE
@@ -179,9 +180,9 @@ def propose_objects(tracker: Tracker, frames: NDArray[np.uint8], settings: Pseud
     rated: list[tuple[float, Masks]] = []
     for candidate in propose_masks(tracker, frames[0], grid):
         mask = rle_ops.decode(candidate.rle)
-        borders = sum(bool(e.any()) for e in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
         share, motion = float(mask.mean()), float(np.median(change[mask]))
-        if borders < 2 and share > MIN_VISIBLE and motion >= settings.min_motion:
+        is_whole = count_borders(mask) < 2
+        if is_whole and share > MIN_VISIBLE and motion >= settings.min_motion:
             good = candidate.confidence * candidate.stability
             rated.append((good * motion * math.sqrt(share), mask))
     kept: list[Masks] = []

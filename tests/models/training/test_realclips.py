@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from samnb.models.mobile import build_architecture
 from samnb.models.training import cli, memory, realclips
-from samnb.models.training.clips import Clip
+from samnb.models.training.clips import Clip, Stock
 from samnb.models.training.realclips import RealWindow, cut_clip, load_windows, whole_clips
 
 SIDE, LENGTH = 40, 10
@@ -82,6 +83,23 @@ def test_no_clip_is_longer_than_what_counts():
         cut_clip([window()], 12, SIDE, np.random.default_rng(0))
     with pytest.raises(ValueError, match="got none in 0"):
         cut_clip([], 4, SIDE, np.random.default_rng(0))
+
+
+def test_training_takes_real_clips(tmp_path, monkeypatch):
+    def refuse(*args):
+        raise AssertionError("expected real clips only")
+
+    monkeypatch.setattr(memory, "synthetic_clip", refuse)
+    monkeypatch.setattr(memory, "compose_clip", refuse)
+    settings = memory.MemorySettings(
+        minutes=0, lengths=(4,), until=(1.0,), pseudo_share=1.0, warm_clips=0
+    )
+    model = build_architecture(64)
+    stock = Stock([], [])
+    memory.run_memory(model, stock, stock, settings, tmp_path, windows=[window()])
+    assert (tmp_path / "memory.safetensors").is_file()
+    with pytest.raises(AssertionError, match="real clips only"):
+        memory.run_memory(model, stock, stock, settings, tmp_path / "without")
 
 
 @pytest.fixture
