@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from samnb.models.base import FramePrompts, FrameSource, Image, Prediction
 from samnb.models.checkpoints import file_version
 from samnb.models.concept_look import GRID, Look, distinct, look_at, view_all
-from samnb.models.concept_net import ConceptNet
+from samnb.models.concept_net import ConceptNet, log_not, phrase_log_probability
 from samnb.models.concept_proposals import Proposer
 from samnb.models.concept_video import EVERY, follow
 from samnb.models.concepts import ConceptPrediction, Exemplars, Instance
@@ -132,7 +132,29 @@ class LearnedSegmenter:
     def everything(self, image: Image, phrase: str) -> ConceptPrediction:
         """Answer for a phrase with every candidate, also those not worth looking at and those
         that are a part of a likelier one, or hold it."""
-        return self._answer(image, self.look(image), phrase, None, is_all=True)
+        return self.answer(self.look(image), phrase, is_all=True)
+
+    @torch.no_grad()
+    def evidence(self, image: Image, phrase: str) -> npt.NDArray[np.float32]:
+        """Say why each instance of :meth:`everything`, in its order, is likely or not.
+
+        Returns:
+            (N, 3) float32 log-odds: that it is all of the phrase's words, that it is the word
+            that fits it least, that it is one whole thing. Apart, these tell more than the one
+            score that is made of them.
+        """
+        look = self.look(image)
+        net, quality = self.net, torch.from_numpy(look.quality)
+        words = net.word_logits(look.embedding.to(net.vectors.device)).cpu()
+        incidence = net.incidence([phrase]).cpu()
+        log_p = phrase_log_probability(words, incidence)
+        order = np.argsort(-self.calibration.instance_logits(quality, log_p)[:, 0].numpy(),
+                           kind="stable")  # fmt: skip
+        asked = incidence[0, :-1] > 0
+        weakest = words[:, asked].amin(1) if asked.any() else log_p[:, 0]
+        told = (log_p[:, 0] - log_not(log_p[:, 0]), weakest, torch.logit(quality, eps=1e-4))
+        rows = torch.stack([one.clamp(-12, 12) for one in told], 1).numpy()
+        return np.asarray(rows[[at for at in order if look.mask(int(at)).any()]], np.float32)
 
     def segment(
         self,
@@ -147,24 +169,27 @@ class LearnedSegmenter:
         """
         check_exemplars(phrases, exemplars)
         look = self.look(image)
-        return tuple(
-            self._answer(image, look, phrase, (exemplars or {}).get(phrase)) for phrase in phrases
-        )
+        found = []
+        for phrase in phrases:
+            shown, seen, shift = (exemplars or {}).get(phrase), look, None
+            if shown is not None and len(shown.positive_xyxy) + len(shown.negative_xyxy):
+                seen, shift = self._compare(image, look, shown)
+            found.append(self.answer(seen, phrase, shift))
+        return tuple(found)
 
     @torch.no_grad()
-    def _answer(
-        self,
-        image: Image,
-        look: Look,
-        phrase: str,
-        shown: Exemplars | None,
-        *,
-        is_all: bool = False,
+    def answer(
+        self, look: Look, phrase: str, shift: Tensor | None = None, *, is_all: bool = False
     ) -> ConceptPrediction:
-        if shown is not None and len(shown.positive_xyxy) + len(shown.negative_xyxy):
-            look, shift = self._compare(image, look, shown)
-        else:
-            shift = torch.zeros(len(look))
+        """Answer for a phrase from a look.
+
+        Args:
+            look: what is in the picture.
+            phrase: the noun phrase.
+            shift: (N,), added to the logit of each thing; None adds nothing.
+            is_all: with every candidate, see :meth:`everything`.
+        """
+        shift = torch.zeros(len(look)) if shift is None else shift
         net = self.net
         log_p = net.log_probability(look.embedding.to(net.vectors.device), [phrase]).cpu()
         logits = self.calibration.instance_logits(torch.from_numpy(look.quality), log_p)
@@ -185,6 +210,7 @@ class LearnedSegmenter:
         ]
         return ConceptPrediction(presence, tuple(i for i in found if i.mask.any()))
 
+    @torch.no_grad()
     def _compare(self, image: Image, look: Look, shown: Exemplars) -> tuple[Look, Tensor]:
         """Return the look, with exemplars nobody had proposed, and what likeness adds."""
         look, positive = self._with_boxes(image, look, shown.positive_xyxy)

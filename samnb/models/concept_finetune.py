@@ -6,19 +6,26 @@ are, and is enough for new words and for shifted meanings, not for shapes that t
 cannot tell apart. The base itself, in memory and on disk, stays as it is.
 
 A few dozen pictures are soon known by heart, and people err in a good part of what they decide.
-Three things keep a version from getting worse by that. About phrases that the base knows, what
-was decided and what the base believes are both told, half and half (soft bootstrapping; Reed et
-al., arXiv 1412.6596), and about every word that it knows its belief alone (learning without
-forgetting; Li and Hoiem, ECCV 2016). What is known moves in small steps, and only new words in
-large ones. And some pictures are not learned from: the step at which these were answered best is
-the version (early stopping); that may be the base.
+So the version is kept from getting worse:
+
+* What is taught is what is used: the loss is that of the calibrated probabilities by which
+  instances are kept, not of the raw ones that the calibration corrects.
+* About phrases that the base knows, what was decided and what the base believes are both told
+  (soft bootstrapping; Reed et al., arXiv 1412.6596), and about every word that it knows its
+  belief (learning without forgetting; Li and Hoiem, ECCV 2016).
+* Made-up pictures of the world that it was taught on are rehearsed beside the decided ones
+  (Robins, Connection Science 1995).
+* What is known moves in small steps, and only new words in large ones. A word that no positive
+  has is not learned.
+* Versions taught on some of the pictures are asked about the others first (cross-validation).
+  Where they do not answer these better than the base does (cgF1), the version is the base.
 """
 
 from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -28,41 +35,36 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from samnb.models.base import BoolMask, Image
+from samnb.metrics.cgf1 import PairCount, total
 from samnb.models.checkpoints import file_version
-from samnb.models.concept import LearnedSegmenter, check_image, load_segmenter, save_segmenter
-from samnb.models.concept_crops import Pyramid, squares_around, view_labels, view_maps
-from samnb.models.concept_net import ConceptNet, log_not, phrase_log_probability
-from samnb.models.concept_proposals import propose
+from samnb.models.concept import Calibration, LearnedSegmenter, load_segmenter, save_segmenter
+from samnb.models.concept_lessons import (
+    TRAINED,
+    DecidedPair,
+    Lesson,
+    Told,
+    answers,
+    by_picture,
+    look_at_pairs,
+    rehearsals,
+    tell,
+)
+from samnb.models.concept_net import ConceptNet, phrase_log_probability
 from samnb.models.concept_text import learn_words
 from samnb.models.trainable import StepProgress
+from samnb.models.training.common import cosine
 from samnb.types import InputError
 
-SAME: Final = 0.5
-"""A proposal that overlaps a decided mask at least so much shows that instance."""
-OTHER: Final = 0.3
-"""One that overlaps all of them less than this does not; in between nothing is learned."""
-APART: Final = 5
-"""Of so many pictures one is not learned from, and tells when to stop."""
-LOOKS: Final = 10
-"""How often in a training these are asked."""
-_TRAINED: Final = ("trunk", "to_embedding", "to_quality")
-_MAP: Final = 64
+__all__ = ["ConceptFinetuneSettings", "ConceptTrained", "DecidedPair", "finetune_concept"]
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DecidedPair:
-    """A picture and a phrase that were decided.
-
-    Attributes:
-        image: (H, W, 3) uint8 RGB.
-        phrase: the noun phrase.
-        masks: all instances, (H, W) bool each; none for a verified negative, hard or not.
-    """
-
-    image: Image
-    phrase: str
-    masks: tuple[BoolMask, ...] = ()
+FOLDS: Final = 3
+"""Parts that the pictures are put into for cross-validation."""
+RARE: Final = -4.0
+"""Logit that a new word fits anything, before it is learned."""
+_KEEP: Final = 0.2
+"""Weight of known words and of quality beside that of phrases."""
+_SHRINK: Final = 0.05
+"""Weight of the squared length of new words' vectors: they are known from few pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +73,25 @@ class ConceptFinetuneSettings:
 
     Attributes:
         steps: optimiser steps.
-        pictures: pictures looked at in one step.
+        pictures: pictures looked at in one step, and as many that are rehearsed.
         most_pictures: pictures learned from in all, drawn from the seed; looking at one takes
             about half a second on one core.
         lr: learning rate of what the base knows.
         words_lr: learning rate of the words that it does not know.
         belief: how much the base's belief about a phrase that it knows counts beside what was
             decided, in [0, 1].
+        rehearsed: made-up pictures that are rehearsed.
+        is_checked: whether to cross-validate first.
     """
 
-    steps: int = 200
+    steps: int = 150
     pictures: int = 12
     most_pictures: int = 60
     lr: float = 3e-5
-    words_lr: float = 5e-3
-    belief: float = 0.5
+    words_lr: float = 1e-2
+    belief: float = 0.25
+    rehearsed: int = 24
+    is_checked: bool = True
 
     def __post_init__(self) -> None:
         for name in ("steps", "pictures", "most_pictures"):
@@ -93,6 +99,28 @@ class ConceptFinetuneSettings:
                 raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}")
         if not 0 <= self.belief <= 1:
             raise InputError(f"belief: expected 0 to 1, got {self.belief}")
+        if self.rehearsed < 0:
+            raise InputError(f"rehearsed: expected 0 or more, got {self.rehearsed}")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What cross-validation found: every decided picture was asked about once.
+
+    Attributes:
+        base: cgF1 of the base on all decided pairs, times 100.
+        new: of versions that never saw the picture that they were asked about.
+        pairs: how many.
+    """
+
+    base: float
+    new: float
+    pairs: int
+
+    @property
+    def is_better(self) -> bool:
+        """Whether what is learned helps on unseen pictures."""
+        return self.new > self.base
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +129,12 @@ class ConceptTrained:
 
     Attributes:
         status: "done" or "cancelled".
-        steps: optimiser steps that are done.
-        best: the step whose weights the version has; 0 for those of the base.
+        steps: optimiser steps that are done; none where the check found no gain.
         segmenter: the new version, read back from its file; None when cancelled.
         file: its weights, to be loaded by name; None when cancelled.
         curve: ``(step, loss)``, rising.
+        check: what cross-validation found; None where it was not asked for, was cancelled, or
+            there is one picture only.
     """
 
     status: str
@@ -113,33 +142,18 @@ class ConceptTrained:
     segmenter: LearnedSegmenter | None
     file: Path | None
     curve: tuple[tuple[int, float], ...]
-    best: int = 0
+    check: Check | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Lesson:
-    """One picture: its views, and for each phrase which of them it names.
+class _Course:
+    """Everything a training needs beside the pictures to learn from."""
 
-    ``target`` is (N views, P phrases): 1, 0, or -1 where nothing is known. ``whole`` is (N,):
-    1 for a view of a decided instance, 0 for a part of one, -1 for others.
-    """
-
-    pooled: Tensor
-    phrases: tuple[str, ...]
-    target: Tensor
-    whole: Tensor
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Told:
-    """What is told about a lesson, probabilities all: of its phrases (N, P), of each word that
-    the base knows (N, W) and of being one whole thing (N,); ``counts`` is (N, P), 0 where
-    nothing is told about a phrase."""
-
-    named: Tensor
-    counts: Tensor
-    words: Tensor
-    whole: Tensor
+    base: LearnedSegmenter
+    rehearsed: Sequence[tuple[Lesson, Told]]
+    settings: ConceptFinetuneSettings
+    seed: int
+    is_cancelled: Callable[[], bool]
 
 
 def finetune_concept(
@@ -161,34 +175,40 @@ def finetune_concept(
         settings: how to train.
         seed: of every random choice.
         on_progress: called with (steps done, steps in all, mean loss of the last few).
-            Looking at the pictures comes first and is told as step 0.
+            Looking at the pictures and cross-validation come first and are told as step 0.
         cancel: set it from another thread to stop; nothing is written then.
 
     Raises:
         InputError: no pairs, or masks that are not of their picture.
     """
     settings = settings or ConceptFinetuneSettings()
-    rng = np.random.default_rng([seed, 21])
-    groups = _by_picture(pairs)
-    order = rng.permutation(len(groups))[: settings.most_pictures]
-    lessons: list[_Lesson] = []
-    for at in order:
-        if cancel is not None and cancel.is_set():
-            return ConceptTrained("cancelled", 0, None, None, ())
-        lessons.append(_look(segmenter, groups[int(at)]))
+
+    def stopped() -> bool:
         if on_progress is not None:
             on_progress(0, settings.steps, 0.0)
-    held = [p.phrase for p in pairs]
-    index = {w: i for i, w in enumerate(segmenter.words)}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        net = segmenter.net.with_words(learn_words(held, index)).eval()
-        net.to(segmenter.net.vectors.device)
-        _start_words(net, len(index))
-        told = [_tell(segmenter.net, lesson, settings.belief) for lesson in lessons]
-        curve, at = _train(net, len(index), lessons, told, settings, rng, on_progress, cancel)
-    if len(curve) < settings.steps:
-        return ConceptTrained("cancelled", len(curve), None, None, tuple(enumerate(curve, 1)))
+        return cancel is not None and cancel.is_set()
+
+    groups = by_picture(pairs)
+    order = np.random.default_rng([seed, 21]).permutation(len(groups))[: settings.most_pictures]
+    lessons: list[Lesson] = []
+    for at in order:
+        lessons.append(look_at_pairs(segmenter, groups[int(at)]))
+        if stopped():
+            return ConceptTrained("cancelled", 0, None, None, ())
+    if not any(len(lesson.pooled) for lesson in lessons):
+        raise InputError("pairs: expected pictures in which something is proposed, got none")
+    own = [(one, _told(segmenter, one, settings.belief)) for one in lessons]
+    old = [(one, _told(segmenter, one, None))
+           for one in rehearsals(segmenter, settings.rehearsed, stopped)]  # fmt: skip
+    course = _Course(segmenter, old, settings, seed, stopped)
+    check = _cross_validated(course, own) if settings.is_checked and len(own) > 1 else None
+    if stopped():
+        return ConceptTrained("cancelled", 0, None, None, ())
+    net, curve = segmenter.net, []
+    if check is None or check.is_better:
+        net, curve = _taught(course, own, on_progress, cancel)
+        if len(curve) < settings.steps:
+            return ConceptTrained("cancelled", len(curve), None, None, tuple(enumerate(curve, 1)))
     fresh = copy.copy(segmenter)
     fresh.net = net
     info = {"parent": segmenter.name, "seed": seed, "settings": asdict(settings)}
@@ -200,128 +220,82 @@ def finetune_concept(
     # Read back, so that what is measured and used is what the file holds.
     loaded = load_segmenter(file, segmenter.tracker)
     loaded.grid, loaded.every = segmenter.grid, segmenter.every
-    return ConceptTrained("done", len(curve), loaded, file, tuple(enumerate(curve, 1)), at)
+    return ConceptTrained("done", len(curve), loaded, file, tuple(enumerate(curve, 1)), check)
 
 
-def _by_picture(pairs: Sequence[DecidedPair]) -> list[list[DecidedPair]]:
-    if not pairs:
-        raise InputError("pairs: expected at least one decided pair, got none")
-    groups: dict[int, list[DecidedPair]] = {}
-    for pair in pairs:
-        check_image(pair.image)
-        for mask in pair.masks:
-            if mask.shape != pair.image.shape[:2] or mask.dtype != np.bool_:
-                raise InputError(
-                    f"masks of {pair.phrase!r}: expected {pair.image.shape[:2]} bool, "
-                    f"got {mask.shape} {mask.dtype}"
-                )
-        groups.setdefault(hash((pair.image.shape, pair.image.tobytes())), []).append(pair)
-    return list(groups.values())
+def _told(segmenter: LearnedSegmenter, lesson: Lesson, belief: float | None) -> Told:
+    return tell(segmenter.net, segmenter.calibration, lesson, belief)
 
 
-@torch.no_grad()
-def _look(segmenter: LearnedSegmenter, pairs: Sequence[DecidedPair]) -> _Lesson:
-    """Compute what the frozen part sees of the proposals and of the decided masks."""
-    image, net = pairs[0].image, segmenter.net
-    size_hw = image.shape[0], image.shape[1]
-    _, found = propose(segmenter.tracker, segmenter.proposer, image, grid=segmenter.grid)
-    masks = [m for p in pairs for m in p.masks if m.any()]
-    maps = found.maps
-    if masks:
-        own = torch.from_numpy(np.stack(masks)).float()[:, None]
-        side = maps.shape[-1] if len(maps) else _MAP
-        small = F.interpolate(own, size=(side, side), mode="area")[:, 0]
-        small = small / small.amax((1, 2), keepdim=True)  # even a speck reaches 0.5
-        maps = torch.cat([maps, small]) if len(maps) else small
-    squares = squares_around(maps > 0.5, size_hw)
-    prior = view_maps(maps, squares, size_hw)
-    views = torch.cat([Pyramid(image).views(squares), prior[:, None]], 1)
-    pooled, _ = net.pool(views.to(net.vectors.device))
-    shown = (prior > 0.5).numpy()
-    scale = (shown.shape[-1] / squares[:, 2]) ** 2
-    overlap: dict[int, np.ndarray] = {}
-    for pair in pairs:
-        for mask in pair.masks:
-            seen = view_labels(mask.astype(np.uint8), squares) > 0
-            inter = (seen & shown).sum((1, 2))
-            union = shown.sum((1, 2)) + mask.sum() * scale - inter
-            overlap[id(mask)] = inter / np.maximum(union, 1)
-    none = np.zeros(len(maps))
-    target = np.full((len(maps), len(pairs)), -1, np.int64)
-    for column, pair in enumerate(pairs):
-        best = np.max([none, *(overlap[id(m)] for m in pair.masks)], axis=0)
-        target[best < OTHER, column] = 0
-        target[best >= SAME, column] = 1
-    best = np.max([none, *overlap.values()], axis=0)
-    whole = np.where(best >= SAME, 1, np.where((best > 0.1) & (best < OTHER), 0, -1))
-    return _Lesson(
-        pooled, tuple(p.phrase for p in pairs), torch.from_numpy(target), torch.from_numpy(whole)
-    )
+def _cross_validated(course: _Course, own: Sequence[tuple[Lesson, Told]]) -> Check | None:
+    """Ask about every picture a version that never saw it; None when cancelled."""
+    base, folds = course.base, min(FOLDS, len(own))
+    before: list[PairCount] = []
+    after: list[PairCount] = []
+    taught = copy.copy(base)
+    for fold in range(folds):
+        rest = [one for at, one in enumerate(own) if at % folds != fold]
+        taught.net, curve = _taught(course, rest, None, None)
+        if len(curve) < course.settings.steps:
+            return None
+        for lesson, _ in own[fold::folds]:
+            before += answers(base, lesson)
+            after += answers(taught, lesson)
+    return Check(total(before).cgf1, total(after).cgf1, len(before))
 
 
-def _start_words(net: ConceptNet, n_known: int) -> None:
-    """Give new words a small vector each, so that they do not all learn the same."""
-    fresh = net.vectors[n_known:]
-    with torch.no_grad():
-        fresh.copy_(torch.randn(fresh.shape, device=fresh.device) * 0.05)
+def _new_words(net: ConceptNet, own: Sequence[tuple[Lesson, Told]]) -> list[str]:
+    """Words without a vector that some positive has."""
+    phrases = [
+        phrase
+        for lesson, _ in own
+        for column, phrase in enumerate(lesson.phrases)
+        if bool((lesson.target[:, column] == 1).any())
+    ]
+    return learn_words(phrases, {w: i for i, w in enumerate(net.words)})
 
 
-@torch.no_grad()
-def _tell(base: ConceptNet, lesson: _Lesson, belief: float) -> _Told:
-    """Mix what was decided with what the base believes, where it believes anything."""
-    embedding, whole = base.read(lesson.pooled)
-    logits = base.word_logits(embedding)
-    incidence = base.incidence(lesson.phrases)
-    believed = phrase_log_probability(logits, incidence).exp()
-    is_known = (incidence[:, -1] == 0).expand_as(believed)
-    is_decided = (lesson.target >= 0).to(believed.device)
-    decided = lesson.target.to(believed.device).float()
-    mixed = torch.where(is_known, (1 - belief) * decided + belief * believed, decided)
-    seen, thing = whole.sigmoid(), lesson.whole.to(whole.device)
-    return _Told(
-        torch.where(is_decided, mixed, believed),
-        (is_decided | is_known).float(),
-        logits.sigmoid(),
-        torch.where(thing >= 0, (1 - belief) * thing.float() + belief * seen, seen),
-    )
-
-
-def _train(
-    net: ConceptNet,
-    n_known: int,
-    lessons: Sequence[_Lesson],
-    told: Sequence[_Told],
-    settings: ConceptFinetuneSettings,
-    rng: np.random.Generator,
+def _taught(
+    course: _Course,
+    own: Sequence[tuple[Lesson, Told]],
     on_progress: StepProgress | None,
     cancel: threading.Event | None,
-) -> tuple[list[float], int]:
-    """Train in place; returns the loss of every step, and the step that is kept."""
+) -> tuple[ConceptNet, list[float]]:
+    """Teach a copy of the base; returns it with the loss of every step, fewer if cancelled."""
+    settings, base = course.settings, course.base
+    n_known = len(base.words)
+    rng = np.random.default_rng([course.seed, 22])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(course.seed)
+        net = base.net.with_words(_new_words(base.net, own)).eval()
+        net.to(base.net.vectors.device)
+        fresh = net.vectors[n_known:]
+        with torch.no_grad():  # not zero, so that they do not all learn the same
+            fresh.copy_(torch.randn(fresh.shape, device=fresh.device) * 0.05)
+            net.bias[n_known:] = RARE
     named = dict(net.named_parameters())
-    trained = [v for k, v in named.items() if k.startswith(_TRAINED)]
+    trained = [v for k, v in named.items() if k.startswith(TRAINED)]
     words = [net.vectors, net.bias]
     for value in named.values():
         value.requires_grad_(False)
     for value in (*trained, *words):
         value.requires_grad_(True)
+    rates = (settings.lr, settings.words_lr)
     optimizer = torch.optim.AdamW(
-        [{"params": trained, "lr": settings.lr}, {"params": words, "lr": settings.words_lr}],
-        weight_decay=0.0,
+        [{"params": trained, "lr": rates[0]}, {"params": words, "lr": rates[1]}], weight_decay=0.0
     )
-    order = rng.permutation(len(lessons))
-    apart, own = order[: len(order) // APART], order[len(order) // APART :]
-    best, kept, at = float("inf"), {}, 0
     curve: list[float] = []
-    for step in range(settings.steps + 1):
-        if step % max(1, settings.steps // LOOKS) == 0 or step == settings.steps:
-            found = _judged(net, [lessons[i] for i in apart], [told[i] for i in apart])
-            if found < best or not len(apart):
-                best, at = found, step
-                kept = {k: v.detach().clone() for k, v in named.items()}
-        if step == settings.steps or (cancel is not None and cancel.is_set()):
+    for step in range(settings.steps):
+        if (cancel is not None and cancel.is_set()) or (on_progress is None and
+                                                        course.is_cancelled()):  # fmt: skip
             break
-        chosen = own[rng.permutation(len(own))[: settings.pictures]]
-        loss = _loss(net, [lessons[i] for i in chosen], [told[i] for i in chosen])
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * cosine(step / settings.steps)
+        loss = _loss(net, base.calibration, _some(own, settings.pictures, rng))
+        if course.rehearsed:
+            old = _some(course.rehearsed, settings.pictures, rng)
+            loss = loss + _loss(net, base.calibration, old)
+        loss = loss + _SHRINK * net.vectors[n_known:].square().sum()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_([*trained, *words], 1.0)
@@ -333,33 +307,43 @@ def _train(
         curve.append(float(loss.detach()))
         if on_progress is not None:
             on_progress(step + 1, settings.steps, float(np.mean(curve[-10:])))
-    net.load_state_dict(kept, strict=False)
     for value in named.values():
         value.requires_grad_(True)
-    return curve, at
+    return net, curve
 
 
-@torch.no_grad()
-def _judged(net: ConceptNet, lessons: Sequence[_Lesson], told: Sequence[_Told]) -> float:
-    return float(_loss(net, lessons, told)) if len(lessons) else 0.0
+def _some(
+    every: Sequence[tuple[Lesson, Told]], n: int, rng: np.random.Generator
+) -> list[tuple[Lesson, Told]]:
+    return [every[int(i)] for i in rng.permutation(len(every))[:n]]
 
 
-def _loss(net: ConceptNet, lessons: Sequence[_Lesson], told: Sequence[_Told]) -> Tensor:
-    """Cross-entropy of what is told: summed over the views of a phrase, mean over phrases; and
-    likewise of the known words and of being one whole thing."""
+def _loss(
+    net: ConceptNet,
+    calibration: Calibration,
+    lessons: Sequence[tuple[Lesson, Told]],
+    keep: float = _KEEP,
+) -> Tensor:
+    """Cross-entropy of what is told: summed over the views of a phrase, mean over phrases;
+    and, weighted with ``keep``, of known words and of being one whole thing, mean over
+    pictures."""
+    embeddings, wholes = net.read(torch.cat([lesson.pooled for lesson, _ in lessons]))
+    sizes = [len(lesson.pooled) for lesson, _ in lessons]
     phrases: list[Tensor] = []
-    words: list[Tensor] = []
-    quality: list[Tensor] = []
-    for lesson, said in zip(lessons, told, strict=True):
-        embedding, whole = net.read(lesson.pooled)
+    rest: list[Tensor] = []
+    for (lesson, said), embedding, whole in zip(
+        lessons, embeddings.split(sizes), wholes.split(sizes), strict=True
+    ):
         logits = net.word_logits(embedding)
         log_p = phrase_log_probability(logits, net.incidence(lesson.phrases)).clamp(max=-1e-5)
-        each = -(said.named * log_p + (1 - said.named) * log_not(log_p)) * said.counts
-        phrases.append(each.sum(0))
-        known = logits[:, : said.words.shape[1]]
-        words.append(F.binary_cross_entropy_with_logits(known, said.words, reduction="none"))
-        quality.append(F.binary_cross_entropy_with_logits(whole, said.whole, reduction="none"))
-    if not sum(len(q) for q in quality):
-        raise InputError("pairs: expected pictures in which something is proposed, got none")
-    parts = (torch.cat(phrases), torch.cat(words).sum(1), torch.cat(quality))
-    return torch.stack([part.mean() for part in parts]).sum()
+        seen = calibration.instance_logits(whole.sigmoid(), log_p)
+        each = F.binary_cross_entropy_with_logits(seen, said.named, reduction="none")
+        phrases.append((each * said.counts).sum(0))
+        if said.words is not None:
+            known = logits[:, : said.words.shape[1]]
+            told = F.binary_cross_entropy_with_logits(known, said.words, reduction="none")
+            rest.append(told.mean(1).sum())
+        thing = lesson.whole.to(whole.device).float()
+        judged = F.binary_cross_entropy_with_logits(whole, thing.clamp(min=0), reduction="none")
+        rest.append((judged * (thing >= 0)).sum())
+    return torch.cat(phrases).mean() + keep * torch.stack(rest).sum() / len(lessons)
