@@ -45,10 +45,12 @@ def to_prediction(
     """
     if given is not None:
         return Prediction(given.copy(), 1.0, float(given.any()), 1.0)
-    logits = functional.interpolate(decoded.logits, size_hw, mode="bilinear", align_corners=False)
-    inner, outer = (int((logits > level).sum()) for level in (1.0, -1.0))
+    large = functional.interpolate(decoded.logits, size_hw, mode="bilinear", align_corners=False)
+    # numpy compares and counts in a third of the time.
+    logits = large[0, 0].cpu().numpy()
+    inner, outer = (int(np.count_nonzero(logits > level)) for level in (1.0, -1.0))
     return Prediction(
-        mask=(logits[0, 0] > 0).cpu().numpy(),
+        mask=logits > 0,
         confidence=min(max(decoded.confidence, 0.0), 1.0),
         presence=float(decoded.score.sigmoid()),
         stability=inner / outer if outer else 1.0,

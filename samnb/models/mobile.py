@@ -18,14 +18,15 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from sam2.modeling.backbones.image_encoder import FpnNeck, ImageEncoder
-from sam2.modeling.memory_attention import MemoryAttention, MemoryAttentionLayer
+from sam2.modeling.memory_attention import MemoryAttentionLayer
 from sam2.modeling.memory_encoder import CXBlock, Fuser, MaskDownSampler, MemoryEncoder
-from sam2.modeling.position_encoding import PositionEmbeddingSine
 from sam2.modeling.sam.transformer import RoPEAttention
 from sam2.modeling.sam2_base import SAM2Base
 from torch import nn
 
 from samnb.models.chooser import load_chooser
+from samnb.models.fastmemory import FastMemoryAttention
+from samnb.models.faststeps import SineCode
 from samnb.models.secondlook import MobileSam2, MobileSam2VideoPredictor
 from samnb.models.tinyvit import EMBED_DIM, TinyVitTrunk
 
@@ -165,7 +166,7 @@ def build_architecture(
 
 
 def _sine(features: int) -> nn.Module:
-    encoding: nn.Module = PositionEmbeddingSine(
+    encoding: nn.Module = SineCode(
         num_pos_feats=features, normalize=True, scale=None, temperature=10000
     )
     return encoding
@@ -211,7 +212,7 @@ def _memory_attention(grid: int) -> nn.Module:
     )
     # No sine code on the input: rotary attention knows where it is, and SAM's features are so
     # small (standard deviation 0.1) that the code would drown them before training.
-    stack: nn.Module = MemoryAttention(
+    stack: nn.Module = FastMemoryAttention(
         d_model=EMBED_DIM, pos_enc_at_input=False, layer=layer, num_layers=_MEMORY_LAYERS
     )
     return stack

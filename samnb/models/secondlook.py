@@ -14,12 +14,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from sam2.modeling.sam2_base import SAM2Base
 from sam2.sam2_video_predictor import SAM2VideoPredictor
 from torch import Tensor
 from torch.nn import functional as F
 
 from samnb.masks.ops import error_centre
+from samnb.models.faststeps import FastSteps
 from samnb.models.refining import PREVIOUS_LIMIT
 
 # A click on the wrong place can light up a whole wall. A second mask that hardly overlaps the first
@@ -123,7 +123,7 @@ def _with_middle(
     )
 
 
-class _SecondLook(SAM2Base):
+class _SecondLook(FastSteps):
     """A `SAM2Base` that looks twice at tracked frames."""
 
     def _track_step(

@@ -1,0 +1,127 @@
+"""SAM 2's memory attention, computed faster where nothing is learned.
+
+The same weights and, but for rounding, the same numbers as in the `sam2` package, several objects
+on one picture at a time:
+
+* What the picture says by itself, the self attention of the first layer, is the same for all
+  objects and computed once.
+* Memories have 64 channels, a quarter of the picture's. Attention's weights sum to one, so values
+  can be averaged first and projected after, `A (M V) O = (A M) (V O)`: a quarter of the work.
+* Rotary codes are real arithmetic on two halves instead of complex numbers; which channels make a
+  pair is a matter of order, the same one for queries and keys, and so without effect.
+
+With gradients the package's own code runs. A feature map is (B, N, C) here, N places row by row.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import torch
+from sam2.modeling.memory_attention import MemoryAttention
+from torch import Tensor
+from torch.nn import functional as F
+
+_ROWS: Final = 256
+"""Places that attend at once: scores of all of them leave the cache at finer builds."""
+
+
+class FastMemoryAttention(MemoryAttention):
+    """`MemoryAttention` with one head, and no position codes but the rotary ones and the keys'."""
+
+    def forward(
+        self,
+        curr: Any,
+        memory: Tensor,
+        curr_pos: Any = None,
+        memory_pos: Tensor | None = None,
+        num_obj_ptr_tokens: int = 0,
+    ) -> Tensor:
+        """Condition a picture on the memories of B objects.
+
+        Args:
+            curr: (N, B, C) features of the picture, or a list of that one tensor.
+            memory: (M, B, D) memories, frame after frame, pointers last.
+            curr_pos: position code of the picture, unused without gradients.
+            memory_pos: (M, B, D) position codes of the memories.
+            num_obj_ptr_tokens: how many of the M are pointers, which have no place.
+
+        Returns:
+            (N, B, C).
+        """
+        if torch.is_grad_enabled() or memory_pos is None:
+            return super().forward(curr, memory, curr_pos, memory_pos, num_obj_ptr_tokens)
+        picture: Tensor = curr[0] if isinstance(curr, list) else curr
+        x = _without_copies(picture.transpose(0, 1))
+        values = memory.transpose(0, 1)
+        keys = values + memory_pos.transpose(0, 1)
+        for layer in self.layers:
+            own = layer.norm1(x)
+            x = x + _attend(layer.self_attn, own, own, own)
+            # Here, in the first layer, one picture becomes as many as there are objects.
+            x = x + _attend(
+                layer.cross_attn_image, layer.norm2(x), keys, values, num_obj_ptr_tokens
+            )
+            x = x + layer.linear2(layer.activation(layer.linear1(layer.norm3(x))))
+        out: Tensor = self.norm(x)
+        return out.transpose(0, 1)
+
+
+def _without_copies(x: Tensor) -> Tensor:
+    """One item of a batch that `expand` has made of one item, else the batch."""
+    return x[:1] if x.stride(0) == 0 else x
+
+
+def _attend(
+    attention: Any, queries: Tensor, keys: Tensor, values: Tensor, n_placeless: int = 0
+) -> Tensor:
+    """Attention of one head with rotary codes, see the module.
+
+    Args:
+        attention: a `RoPEAttention`.
+        queries: (B or 1, N, C), a square of N places.
+        keys: (B, M, K): whole squares of N places, then `n_placeless` others.
+        values: (B, M, V).
+        n_placeless: how many keys have no rotary code.
+
+    Returns:
+        (B, N, C).
+    """
+    n_places = queries.shape[1]
+    codes = attention.freqs_cis
+    if len(codes) != n_places:
+        side = round(n_places**0.5)
+        codes = attention.compute_cis(end_x=side, end_y=side)
+    cos, sin = codes.real.to(queries.device), codes.imag.to(queries.device)
+    q = F.linear(queries, *_halves(attention.q_proj))
+    q *= q.shape[-1] ** -0.5
+    _rotate(q, cos, sin)
+    weights = _halves(attention.k_proj)
+    n_placed = keys.shape[1] - n_placeless
+    mixed = []
+    # One object after the other: its keys and scores stay in the cache.
+    for index in range(len(keys)):
+        k = F.linear(keys[index], *weights)
+        _rotate(k[:n_placed].unflatten(0, (-1, n_places)), cos, sin)
+        rows = q[min(index, len(q) - 1)].split(_ROWS)
+        found = [(row @ k.T).softmax(-1) @ values[index] for row in rows]
+        mixed.append(torch.cat(found))
+    inner, outer = attention.v_proj, attention.out_proj
+    bias = F.linear(inner.bias, outer.weight, outer.bias)
+    return F.linear(torch.stack(mixed), outer.weight @ inner.weight, bias)
+
+
+def _halves(layer: Any) -> tuple[Tensor, Tensor]:
+    """A projection whose channels come evens first: the first and second of all rotary pairs."""
+    return (
+        torch.cat([layer.weight[0::2], layer.weight[1::2]]),
+        torch.cat([layer.bias[0::2], layer.bias[1::2]]),
+    )
+
+
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> None:
+    """Turn the pairs of (..., N, C) in place by angles (N, C / 2)."""
+    first, second = x.chunk(2, -1)
+    turned = torch.addcmul(first * cos, second, sin, value=-1)
+    second.mul_(cos).addcmul_(first, sin)
+    first.copy_(turned)
