@@ -78,6 +78,15 @@ def _add_concept(tasks: Any) -> None:
     p.add_argument("--negatives", type=int, default=9, help="likewise (default: %(default)s)")
     p.add_argument("--difficulty", type=float, default=0.5, help="0 to 1 (default: %(default)s)")
     p.add_argument("--size", default="240x320", help="HEIGHTxWIDTH (default: %(default)s)")
+    p.add_argument(
+        "--domain", choices=("world", "household"), default="world", help="what pictures show: "
+        "the world that the default models were taught on, or another, half of whose words they "
+        "do not know (default: %(default)s)",
+    )  # fmt: skip
+    p.add_argument(
+        "--test", type=int, default=0, help="further pictures that never enter the loop; after "
+        "each cycle the segmenter is measured on their true masks (default: %(default)s)",
+    )  # fmt: skip
     p.add_argument("--model", default="concept", help="segmenter (default: %(default)s)")
     p.add_argument(
         "--verifier", help="who answers MV and EV as a model: a .safetensors file of ours, or the "
@@ -138,7 +147,8 @@ def _concept(args: argparse.Namespace) -> int:
 
         result = run_cycles(
             args.project, worlds, segmenter, skill=skill, targets=targets,
-            verifier=_verifier(args), seed=args.seed, on_progress=_show,
+            verifier=_verifier(args), test=_test_world(args, size_hw), seed=args.seed,
+            on_progress=_show,
         )  # fmt: skip
     else:
         result = _concept_arms(args, worlds, segmenter, skill, targets)
@@ -178,23 +188,26 @@ def _verifier(args: argparse.Namespace) -> Any:
 
 def _concept_worlds(args: argparse.Namespace, size_hw: tuple[int, int]) -> tuple[Any, ...]:
     """New pictures for each cycle; or those of the warm-up and those of the arms."""
-    from samnb.engine.concepts.world import make_world
-
     counts = [args.pictures] * args.cycles if args.arms is None else [args.warmup, args.pictures]
-    folder = args.project.with_name(f"{args.project.stem}-pictures")
-    return tuple(
-        make_world(
-            folder,
-            count,
-            seed=1 + 1000 * args.seed + number,
-            n_positives=args.positives,
-            n_negatives=args.negatives,
-            difficulty=args.difficulty,
-            size_hw=size_hw,
-            split="test",
-        )
-        for number, count in enumerate(counts)
-    )
+    first = 1 + 1000 * args.seed
+    return tuple(_world(args, n, first + number, size_hw) for number, n in enumerate(counts))
+
+
+def _test_world(args: argparse.Namespace, size_hw: tuple[int, int]) -> Any:
+    """Pictures that never enter the loop; None where none are asked for."""
+    return _world(args, args.test, 900 + 1000 * args.seed, size_hw) if args.test else None
+
+
+def _world(args: argparse.Namespace, n: int, seed: int, size_hw: tuple[int, int]) -> Any:
+    from samnb.engine.concepts.world import make_world
+    from samnb.synthetic.household import HOUSEHOLD
+    from samnb.synthetic.things import WORLD
+
+    return make_world(
+        args.project.with_name(f"{args.project.stem}-pictures"), n, seed=seed,
+        n_positives=args.positives, n_negatives=args.negatives, difficulty=args.difficulty,
+        size_hw=size_hw, split="test", domain=HOUSEHOLD if args.domain == "household" else WORLD,
+    )  # fmt: skip
 
 
 def _add_common(p: argparse.ArgumentParser) -> None:

@@ -7,8 +7,8 @@ They are what models are measured on, and the evidence that lets a verifier deci
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,9 +17,10 @@ from samnb.engine.concepts.arms import (
     Progress,
     simulated_loop,
 )
+from samnb.engine.concepts.examples import PairExample
 from samnb.engine.concepts.mining import HELD_OUT_SHARE, mine, mine_negatives
 from samnb.engine.concepts.quality import score_pairs
-from samnb.engine.concepts.retrain import retrain_segmenter, retrain_verifier
+from samnb.engine.concepts.retrain import measure, retrain_segmenter, retrain_verifier
 from samnb.engine.concepts.reviewers import Skill
 from samnb.engine.concepts.session import ConceptSession
 from samnb.engine.concepts.trainers import SegmenterTrainer, VerifierTrainer
@@ -47,7 +48,11 @@ class CycleRow:
         touches: answers of people per pair, likewise.
         seconds_s: modelled seconds of people per pair, likewise.
         data_cgf1: of all decided pairs against the truth, times 100.
-        model_cgf1: of the segmenter after the cycle on the held-out pairs so far, times 100.
+        model_cgf1: of the segmenter after the cycle on the held-out pairs so far, as people
+            decided them, times 100.
+        before_cgf1: of the segmenter before the cycle on the test pictures' true masks, times
+            100; NaN without test pictures.
+        after_cgf1: likewise after it.
         mv_accuracy: of the verifier after the cycle, on unseen pictures, against people.
         ev_accuracy: likewise.
         segmenter: the version after the cycle.
@@ -68,6 +73,8 @@ class CycleRow:
     segmenter: str
     verifier: str
     notes: tuple[str, ...] = ()
+    before_cgf1: float = float("nan")
+    after_cgf1: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,7 @@ def run_cycles(
     verifier: ConceptVerifier | None = None,
     segmenter_trainer: SegmenterTrainer | None = None,
     verifier_trainer: VerifierTrainer | None = None,
+    test: ConceptWorld | None = None,
     seed: int = 0,
     on_progress: Progress | None = None,
     cancel: threading.Event | None = None,
@@ -130,6 +138,9 @@ def run_cycles(
             is, and decides from the second cycle on like any other. None trains one.
         segmenter_trainer: see :func:`~samnb.engine.concepts.retrain.retrain_segmenter`.
         verifier_trainer: see :func:`~samnb.engine.concepts.retrain.retrain_verifier`.
+        test: pictures that never enter the loop; every version that is used is measured on
+            their true masks. Held-out pairs become more with every cycle, and people err about
+            them; these stay the same.
         seed: of all chance.
         on_progress: called before each step.
         cancel: set it from another thread to stop after the present step.
@@ -143,6 +154,8 @@ def run_cycles(
         run.begin(loop, clock, every, segmenter)
         run.trainers = (segmenter_trainer, verifier_trainer)
         run.verifier, run.is_learning = verifier, verifier is None
+        run.tests = _true_pairs(test) if test is not None else []
+        before = run.tested()
         for number, world in enumerate(worlds, 1):
             for at, (name, step) in enumerate(STEPS):
                 if cancel is not None and cancel.is_set():
@@ -151,10 +164,25 @@ def run_cycles(
                     done = (number - 1) * len(STEPS) + at
                     on_progress(done, steps, f"cycle {number}: {name}")
                 step(run, world)
-            rows.append(run.row(number))
+            after = run.tested() if run.segmenter.name != _last(rows, segmenter.name) else before
+            rows.append(replace(run.row(number), before_cgf1=before, after_cgf1=after))
+            before = after
     if on_progress is not None:
         on_progress(steps, steps, "")
     return CycleTable(tuple(rows))
+
+
+def _last(rows: list[CycleRow], first: str) -> str:
+    return rows[-1].segmenter if rows else first
+
+
+def _true_pairs(world: ConceptWorld) -> list[PairExample]:
+    """The phrases of pictures with their true masks."""
+    return [
+        PairExample("", p.path.name, p.scene.image, phrase, p.scene.truth(phrase))
+        for p in world.pictures
+        for phrase in (*p.positives, *(q for q, _ in p.negatives))
+    ]
 
 
 class _Cycles:
@@ -163,6 +191,7 @@ class _Cycles:
     loop: ConceptSession
     people: People
     trainers: tuple[SegmenterTrainer | None, VerifierTrainer | None] = (None, None)
+    tests: Sequence[PairExample] = ()
 
     def __init__(
         self, skill: Skill, targets: Targets, per_picture: int, held_out_share: float, seed: int
@@ -184,6 +213,10 @@ class _Cycles:
         """Open the doors."""
         self.loop, self.clock, self.every, self.segmenter = loop, clock, every, segmenter
         self.people = People(loop, clock, every, self.skill, self.seed)
+
+    def tested(self) -> float:
+        """cgF1 of the present segmenter on the test pictures."""
+        return measure(self.segmenter, self.tests)["cgf1"] if self.tests else float("nan")
 
     def mine(self, world: ConceptWorld) -> None:
         """Captions to phrases to pairs."""

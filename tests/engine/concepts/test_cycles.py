@@ -83,6 +83,7 @@ def test_the_loop_goes_round_and_every_step_is_in_the_log(worlds, tmp_path):
         held_out_share=0.5,
         segmenter_trainer=trainer_to(better),
         verifier_trainer=trainer_to(WorldVerifier(every), metrics={"ev_accuracy": 0.9}),
+        test=ConceptWorld(every.pictures[8:12]),
         on_progress=lambda *row: told.append(row),
     )
     one, two = table.rows
@@ -90,6 +91,8 @@ def test_the_loop_goes_round_and_every_step_is_in_the_log(worlds, tmp_path):
     assert two.seen_share <= 1.0 and two.pairs > 0
     assert one.negatives > 0 and one.data_cgf1 > 80
     assert told[-1][:2] == (10, 10)
+    assert two.segmenter == "world@2" and one.before_cgf1 < two.after_cgf1
+    assert one.after_cgf1 == two.before_cgf1
     log = Log(tmp_path / "loop.samnb")
     assert sum(isinstance(e.body, PhrasesMined) for e in log.read()) == 6
     origins = stats.pairs(log).origin
