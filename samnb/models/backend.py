@@ -74,18 +74,20 @@ class Output(Decoded):
         memory: spatial memory in the backend's own shape; None until it is remembered.
         look: mean features under the mask, a vector (C,) for each map; empty where the backend does
             not recognise objects by their looks (see :mod:`samnb.models.looks`).
+        rule: (D + 1,) what tells it from the rest of its frame; empty like `look`.
         is_trusted: whether later frames may attend to it, where it was tracked.
     """
 
     pointer: Tensor = field(default_factory=lambda: torch.zeros(0))
     memory: Tensor | None = None
     look: tuple[Tensor, ...] = ()
+    rule: Tensor = field(default_factory=lambda: torch.zeros(0))
     is_trusted: bool = True
 
     @property
     def nbytes(self) -> int:
         """Bytes of all tensors held."""
-        held = [self.logits, self.score, self.pointer, *self.look]
+        held = [self.logits, self.score, self.pointer, *self.look, self.rule]
         if self.memory is not None:
             held.append(self.memory)
         return sum(t.numel() * t.element_size() for t in held)
@@ -181,4 +183,4 @@ class Backend(Protocol):
         """
 
     def remember(self, features: Features, outputs: Sequence[Output], *, is_prompted: bool) -> None:
-        """Fill in ``memory`` of outputs on the frame that ``features`` belong to."""
+        """Fill in what later frames know of outputs on the frame that ``features`` belong to."""

@@ -15,7 +15,6 @@ three masks of one prompt; a lost object is in none of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,7 +26,7 @@ from torch.nn import functional as F
 
 from samnb.masks.ops import error_centre
 from samnb.models.backend import Bank, Output
-from samnb.models.looks import Look, greatest_cosines, mean_features, soften
+from samnb.models.looks import Look, View, greatest_cosines, mean_features, soften
 
 FEATURES: Final = (
     "prompted_4",
@@ -47,11 +46,25 @@ FEATURES: Final = (
     "stability",
     "behind_best",
     "ahead_of_rival",
+    "is_memory",
+    "like_memory",
+    "presence",
+    "told_prompted",
+    "told_known",
+    "told_around",
+    "told_doubtful",
+    "told_share",
+    "told_ahead",
+    "most_prompted",
+    "most_known",
+    "at_border",
+    "last_at_border",
+    "inside_predicted",
 )
 """Columns of `describe`, in order."""
 
 _NEAR = 6  # frames that count as lately
-_PEAKS: Final = ((2, 2), (1, 4))  # (feature map, places): two at stride 16, four at stride 8
+_TOLD_PEAKS, _LIKE_PEAKS = 4, 2  # places by rule and by likeness
 _PEAK_RADIUS = 0.125  # of the map's side: nearer places are one place
 _SAME_IOU = 0.85
 _APART_IOU = 0.1
@@ -71,6 +84,7 @@ class Known:
         velocity_xy: (2,) movement of the centre from the second nearest frame to the nearest, per
             frame of the way on, in sides of the picture.
         areas: (P,) areas on prompted frames, as shares of the picture.
+        rules: (2, D + 1) mean rule of prompted frames, and of those and the recent ones.
     """
 
     prompted: tuple[Look, ...]
@@ -79,6 +93,7 @@ class Known:
     gap: int
     velocity_xy: Tensor
     areas: Tensor
+    rules: Tensor
 
     @staticmethod
     def at(position: int, bank: Bank) -> Known:
@@ -98,6 +113,8 @@ class Known:
         shown = [o for o in bank.prompted.values() if bool((o.logits > 0).any())]
         shown = shown or list(bank.prompted.values())
         prompted = torch.cat([soften(o.logits[0]) for o in shown])
+        rules = [o.rule for o in shown]
+        lately = [seen[p].rule for p in near if p not in bank.prompted]
         return Known(
             prompted=tuple(o.look for o in shown),
             recent=tuple(seen[p].look for p in near),
@@ -105,6 +122,7 @@ class Known:
             gap=max(abs(position - first), 1),
             velocity_xy=velocity,
             areas=_measure(prompted)[1],
+            rules=torch.stack([torch.stack(r).mean(0) for r in (rules, rules + lately)]),
         )
 
 
@@ -116,18 +134,20 @@ class Candidates:
         logits: (C, h, w) float32.
         confidence: (C,) predicted IoU.
         overlap: (C, C) IoU of each with each.
+        presence: logit of the object being there, as memory has it.
     """
 
     logits: Tensor
     confidence: Tensor
     overlap: Tensor
+    presence: float
 
 
-def places(maps: Sequence[Tensor], known: Known, size: int) -> npt.NDArray[np.float32]:
+def places(view: View, known: Known, size: int) -> npt.NDArray[np.float32]:
     """Where to click: the places most like the object, and the middle of where it was last.
 
     Args:
-        maps: plain feature maps, strides 4, 8 and 16, each (1, C, h, w).
+        view: the frame.
         known: what is known of the object.
         size: side of the model's picture in pixels.
 
@@ -135,15 +155,16 @@ def places(maps: Sequence[Tensor], known: Known, size: int) -> npt.NDArray[np.fl
         (K, 2) float32 in model pixels, x first; K is at most 7.
     """
     looks = (*known.prompted, *known.recent)
+    directions = F.normalize(view.maps[1][0].float(), dim=0)
+    wanted = torch.stack([look[1] for look in looks])
+    likeness = torch.einsum("chw,qc->qhw", directions, wanted).amax(0)
     found: list[tuple[float, float]] = []
-    for level, count in _PEAKS:
-        directions = F.normalize(maps[level][0].float(), dim=0)
-        wanted = torch.stack([look[level] for look in looks])
-        likeness = torch.einsum("chw,qc->qhw", directions, wanted).amax(0)
-        side = likeness.shape[-1]
-        likeness = F.avg_pool2d(likeness[None], 3, 1, 1, count_include_pad=False)[0]
-        radius = max(1, round(_PEAK_RADIUS * side))
-        for y, x in _peaks(likeness, count, radius):
+    for values, count in (
+        (view.respond(known.rules[1:])[0], _TOLD_PEAKS),
+        (likeness, _LIKE_PEAKS),
+    ):
+        side = values.shape[-1]
+        for y, x in _peaks(_blur(values), count, max(1, round(_PEAK_RADIUS * side))):
             found.append(((x + 0.5) * size / side, (y + 0.5) * size / side))
     mask = (known.last > 0).cpu().numpy()
     if mask.any():
@@ -169,16 +190,16 @@ def gather(own: Output, logits: Tensor, ious: Tensor) -> Candidates:
     for index in (confidence[1:].argsort(descending=True) + 1).tolist():
         if is_usable[index] and float(overlap[index, kept].max()) < _SAME_IOU:
             kept.append(index)
-    return Candidates(masks[kept], confidence[kept], overlap[kept][:, kept])
+    return Candidates(masks[kept], confidence[kept], overlap[kept][:, kept], float(own.score))
 
 
 def alone(own: Output) -> Candidates:
     """The memory's own mask as the only candidate."""
     one = torch.ones(1, 1, device=own.logits.device)
-    return Candidates(own.logits[0], one[0] * own.confidence, one)
+    return Candidates(own.logits[0], one[0] * own.confidence, one, float(own.score))
 
 
-def describe(maps: Sequence[Tensor], candidates: Candidates, known: Known) -> Tensor:
+def describe(view: View, candidates: Candidates, known: Known) -> Tensor:
     """What speaks for each candidate.
 
     Returns:
@@ -188,11 +209,17 @@ def describe(maps: Sequence[Tensor], candidates: Candidates, known: Known) -> Te
         last mask and from where it should have moved; log ratio of areas to the last mask, its
         absolute value, and the least absolute value to a prompted one; log of one plus the frames
         since the last mask; stability (IoU of the masks at logits 1 and -1); how far the cosine at
-        stride 8 is behind the best candidate's, and how far ahead of the best one elsewhere.
+        stride 8 is behind the best candidate's, and how far ahead of the best one elsewhere;
+        whether it is the memory's own, IoU with that, a tenth of the memory's presence logit; what
+        the rules say: mean in the mask by prompted frames and by all, mean around the mask, share
+        of the mask where they say no, share of all they say yes to, lead over the greatest value
+        elsewhere, greatest value anywhere by prompted frames and by all; whether the mask and the
+        last one touch the border, and how far inside the picture the object should be, in units of
+        its size.
     """
     logits = candidates.logits
     weights = soften(logits)
-    rows = mean_features(maps, weights)
+    rows = mean_features(view.maps, weights)
     prompted = greatest_cosines(rows, known.prompted)
     anyone = torch.maximum(prompted, greatest_cosines(rows, known.recent))
     centre, area = _measure(weights)
@@ -208,6 +235,10 @@ def describe(maps: Sequence[Tensor], candidates: Candidates, known: Known) -> Te
     is_apart = candidates.overlap < _APART_IOU
     rival = torch.where(is_apart, similar[None], similar.new_tensor(-1.0)).amax(1)
     ahead = torch.where(is_apart.any(1), similar - rival, torch.ones_like(similar))
+    one = torch.ones_like(area)
+    is_memory = torch.zeros_like(area)
+    is_memory[0] = 1.0
+    inside = torch.minimum(moved, 1 - moved).amin() / extent
     columns = [
         *prompted.T,
         *anyone.T,
@@ -218,12 +249,58 @@ def describe(maps: Sequence[Tensor], candidates: Candidates, known: Known) -> Te
         growth,
         growth.abs(),
         since,
-        torch.full_like(area, float(np.log1p(known.gap))),
+        one * float(np.log1p(known.gap)),
         inner / outer.clamp_min(1),
         similar - similar.max(),
         ahead,
+        is_memory,
+        candidates.overlap[0],
+        one * candidates.presence / 10,
+        *_told(view.respond(known.rules), weights),
+        _touches(logits),
+        one * _touches(known.last[None]),
+        one * inside.clamp(-2, 2),
     ]
     return torch.stack([column.float() for column in columns], 1)
+
+
+def _told(responses: Tensor, weights: Tensor) -> list[Tensor]:
+    """The columns `told_*` and `most_*` of (2, h, w) responses and (C, H, W) masks."""
+    hw = responses.shape[-2:]
+    covered = F.interpolate(weights[:, None], hw, mode="area")[:, 0]
+    inside = covered.flatten(1)
+    spread = F.max_pool2d(covered[:, None], 3, 1, 1)[:, 0].flatten(1)
+    by_prompted, by_all = responses.flatten(1)
+    total = inside.sum(1).clamp_min(_TINY)
+    around = spread - inside
+    wish = by_all.clamp_min(0)
+    smooth_prompted, smooth_all = _blur(responses).flatten(1)
+    mean = inside @ by_all / total
+    elsewhere = torch.where(spread > 0.05, responses.new_tensor(-2.0), smooth_all).amax(1)
+    one = torch.ones_like(total)
+    return [
+        inside @ by_prompted / total,
+        mean,
+        around @ by_all / around.sum(1).clamp_min(_TINY),
+        inside @ (by_all < 0).float() / total,
+        inside @ wish / wish.sum().clamp_min(_TINY),
+        mean - elsewhere,
+        one * smooth_prompted.max(),
+        one * smooth_all.max(),
+    ]
+
+
+def _touches(logits: Tensor) -> Tensor:
+    """1 where (M, h, w) masks reach the border of the picture, else 0."""
+    on = logits > 0
+    edges = [on[:, 0], on[:, -1], on[:, :, 0], on[:, :, -1]]
+    return torch.cat(edges, 1).any(1).float()
+
+
+def _blur(values: Tensor) -> Tensor:
+    """Means over 3 x 3 places of (..., h, w)."""
+    flat = values.reshape(-1, 1, *values.shape[-2:])
+    return F.avg_pool2d(flat, 3, 1, 1, count_include_pad=False).reshape(values.shape)
 
 
 def _peaks(values: Tensor, count: int, radius: int) -> list[tuple[int, int]]:

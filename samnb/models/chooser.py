@@ -1,9 +1,9 @@
-"""Which candidate is the object, or none: a small network over what speaks for each.
+"""Which candidate is the object, or none: two small networks over what speaks for each.
 
-It predicts the IoU of a candidate with the object. The best one becomes the tracked mask; where
-even that is hardly the object, the object counts as absent, and where it is in doubt, later frames
-do not learn from it. So an object that left does not turn into whatever stands in its place, and is
-found again by its looks when it comes back.
+One predicts the IoU of a candidate with the object, another whether the object is out of sight. The
+best candidate becomes the tracked mask, or none where absence is more likely than that is good;
+where it is in doubt, later frames do not learn from it. So an object that left does not turn into
+whatever stands in its place, and is found again by its looks when it comes back.
 """
 
 from __future__ import annotations
@@ -24,17 +24,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from samnb.models.backend import GONE_LOGIT, Bank, Output
-from samnb.models.candidates import (
-    Candidates,
-    Known,
-    alone,
-    describe,
-    gather,
-    places,
-)
+from samnb.models.candidates import Candidates, Known, alone, describe, gather, places
+from samnb.models.looks import View
 
-ABSENT_BELOW: Final = 0.2
-"""An object whose best candidate is below this expected IoU counts as absent."""
 TRUSTED_FROM: Final = 0.25
 """Later frames learn from a tracked frame from this expected IoU on."""
 SURE_FROM: Final = 0.6
@@ -42,46 +34,73 @@ SURE_FROM: Final = 0.6
 
 _PRESENT_LOGIT = 1.0  # least presence of a mask that was chosen, negated of one that was not
 _HIDDEN = 32
+_MEMBERS = 4
 _SPREAD = 5.0  # standard deviations beyond which a number says no more
 
 
-class Chooser:
-    """Two hidden layers over standardised numbers.
+class Net:
+    """A few networks of two hidden layers over standardised numbers, and their mean.
 
-    Not a module: it is no part of the weights of the model that carries it.
+    They differ by their first weights only; where lessons are few, the mean errs less than any one
+    (Lakshminarayanan et al., arXiv 1612.01474). Not a module: it is no part of the weights of the
+    model that carries it.
 
     Args:
         state: ``middle`` and ``spread`` (F,), mean and standard deviation of each number in
-            training; ``weight_I`` and ``bias_I`` of layers 0, 1 and 2.
+            training; ``weight_I`` (E, outer, inner) and ``bias_I`` (E, outer) of layers 0 to 2.
     """
 
     def __init__(self, state: Mapping[str, Tensor]) -> None:
         self.state = dict(state)
 
     @staticmethod
-    def fresh(middle: Tensor, spread: Tensor, generator: torch.Generator) -> Chooser:
+    def fresh(middle: Tensor, spread: Tensor, generator: torch.Generator) -> Net:
         """An untrained one."""
         state = {"middle": middle, "spread": spread}
         for layer, (inner, outer) in enumerate(pairwise((len(middle), _HIDDEN, _HIDDEN, 1))):
-            weight = torch.randn(outer, inner, generator=generator)
+            weight = torch.randn(_MEMBERS, outer, inner, generator=generator)
             state[f"weight_{layer}"] = weight * inner**-0.5
-            state[f"bias_{layer}"] = torch.zeros(outer)
-        return Chooser(state)
+            state[f"bias_{layer}"] = torch.zeros(_MEMBERS, outer)
+        return Net(state)
 
-    def to(self, device: torch.device) -> Chooser:
-        """The same one on a device."""
-        return Chooser({name: value.to(device) for name, value in self.state.items()})
-
-    def __call__(self, numbers: Tensor) -> Tensor:
-        """Logits of the expected IoU, (...) for numbers (..., F)."""
+    def each(self, numbers: Tensor) -> Tensor:
+        """Logits (..., E) of every member for numbers (..., F)."""
         state = self.state
         scaled = (numbers - state["middle"]) / state["spread"]
-        hidden = scaled.clamp(-_SPREAD, _SPREAD)
+        hidden = scaled.clamp(-_SPREAD, _SPREAD)[..., None, :]
         for layer in range(3):
-            hidden = F.linear(hidden, state[f"weight_{layer}"], state[f"bias_{layer}"])
+            weight, bias = state[f"weight_{layer}"], state[f"bias_{layer}"]
+            hidden = (
+                torch.einsum(
+                    "eoi,...ei->...eo", weight, hidden.expand(*hidden.shape[:-2], len(weight), -1)
+                )
+                + bias
+            )
             if layer < 2:
                 hidden = F.gelu(hidden)
         return hidden[..., 0]
+
+    def __call__(self, numbers: Tensor) -> Tensor:
+        """Mean logits (...) for numbers (..., F)."""
+        return self.each(numbers).mean(-1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chooser:
+    """What is expected of candidates.
+
+    Attributes:
+        quality: logit of the IoU with the object, from what describes a candidate.
+        absence: logit of the object being out of sight, from what `sum_up` tells of all candidates.
+    """
+
+    quality: Net
+    absence: Net
+
+    def to(self, device: torch.device) -> Chooser:
+        """The same one on a device."""
+        nets = (self.quality, self.absence)
+        return Chooser(*(Net({k: v.to(device) for k, v in net.state.items()}) for net in nets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,24 +121,43 @@ class Choice:
         return self.index is not None and self.expected_iou >= TRUSTED_FROM
 
 
+def sum_up(numbers: Tensor, expected: Tensor) -> Tensor:
+    """What all candidates of a frame tell together.
+
+    Args:
+        numbers: (C, F) of the candidates, see :func:`samnb.models.candidates.describe`.
+        expected: (C,) their expected IoU.
+
+    Returns:
+        (F + 2,): the numbers of the best candidate, its expected IoU and that of the second best.
+    """
+    ranked = expected.sort(descending=True)
+    second = ranked.values[1:2] if len(expected) > 1 else torch.zeros_like(expected)
+    return torch.cat([numbers[ranked.indices[0]], ranked.values[:1], second])
+
+
 def choose(chooser: Chooser, logits: Tensor, numbers: Tensor) -> Choice:
     """Choose among candidates.
 
+    A mask is worth its expected IoU, none at all the chance that the object is out of sight (IoU
+    of nothing with nothing is 1): the greater of the two is taken.
+
     Args:
-        chooser: the network.
+        chooser: the networks.
         logits: (C, h, w) of the candidates; empty masks are never chosen.
         numbers: (C, F), see :func:`samnb.models.candidates.describe`.
     """
-    expected = chooser(numbers).sigmoid()
+    expected = chooser.quality(numbers).sigmoid()
     expected = expected * (logits > 0).flatten(1).any(1)
     index = int(expected.argmax())
     best = float(expected[index])
-    return Choice(index if best >= ABSENT_BELOW else None, best)
+    absent = float(chooser.absence(sum_up(numbers, expected)).sigmoid())
+    return Choice(index if best > absent else None, best)
 
 
 def settle(
     chooser: Chooser,
-    maps: Sequence[Tensor],
+    view: View,
     position: int,
     tracked: Sequence[tuple[Output, Bank]],
     size: int,
@@ -131,9 +169,9 @@ def settle(
     of all objects in one batch.
 
     Args:
-        chooser: the network.
-        maps: plain feature maps of the frame, strides 4, 8 and 16, each (1, C, h, w).
-        position: the frame.
+        chooser: the networks.
+        view: the frame.
+        position: its position.
         tracked: what memory says, with the bank that it was said from.
         size: side of the model's picture in pixels.
         click: decodes (K, 2) single clicks, in model pixels, to (K, M, h, w) logits and (K, M)
@@ -142,21 +180,21 @@ def settle(
     doubtful: list[tuple[Output, Known]] = []
     for output, bank in tracked:
         known, own = Known.at(position, bank), alone(output)
-        choice = choose(chooser, own.logits, describe(maps, own, known))
-        if choice.expected_iou >= SURE_FROM:
+        choice = choose(chooser, own.logits, describe(view, own, known))
+        if choice.index is not None and choice.expected_iou >= SURE_FROM:
             take(output, own, choice)
         else:
             doubtful.append((output, known))
     if not doubtful:
         return
-    points = [places(maps, known, size) for _, known in doubtful]
+    points = [places(view, known, size) for _, known in doubtful]
     masks, ious = click(np.concatenate(points))
     counts = [len(xy) for xy in points]
     for (output, known), its_masks, its_ious in zip(
         doubtful, masks.split(counts), ious.split(counts), strict=True
     ):
         found = gather(output, its_masks, its_ious)
-        take(output, found, choose(chooser, found.logits, describe(maps, found, known)))
+        take(output, found, choose(chooser, found.logits, describe(view, found, known)))
 
 
 def take(output: Output, candidates: Candidates, choice: Choice) -> None:
@@ -173,7 +211,11 @@ def take(output: Output, candidates: Candidates, choice: Choice) -> None:
 
 def save_chooser(chooser: Chooser, path: Path, info: Mapping[str, Any]) -> None:
     """Write safetensors; ``info`` tells how it was trained."""
-    state = {name: value.detach().contiguous() for name, value in chooser.state.items()}
+    state = {
+        f"{name}.{key}": value.detach().contiguous()
+        for name, net in (("quality", chooser.quality), ("absence", chooser.absence))
+        for key, value in net.state.items()
+    }
     save_file(state, path, metadata={"samnb": json.dumps(dict(info), sort_keys=True)})
 
 
@@ -186,5 +228,10 @@ def load_chooser(path: Path) -> Chooser:
     if not path.is_file():
         raise FileNotFoundError(f"chooser: {path} does not exist")
     with safe_open(path, framework="pt", device="cpu") as file:
-        names = set(file.keys())
-        return Chooser({name: file.get_tensor(name) for name in sorted(names)})
+        names = sorted(file.keys())
+        return Chooser(
+            *(
+                Net({k.split(".")[1]: file.get_tensor(k) for k in names if k.startswith(part)})
+                for part in ("quality.", "absence.")
+            )
+        )

@@ -34,7 +34,7 @@ from samnb.models.checkpoints import build_model, file_version, find_checkpoint
 from samnb.models.chooser import Chooser, settle
 from samnb.models.device import resolve_device, resolve_dtype
 from samnb.models.griddecode import decode_clicks
-from samnb.models.looks import look_at
+from samnb.models.looks import View
 from samnb.models.memory import Limits
 from samnb.models.tracker import MemoryTracker
 
@@ -123,6 +123,7 @@ class Sam2Backend:
         self._chooser = None if chooser is None else chooser.to(self._device)
         # The position code of the spatial memory is the same for all frames and objects.
         self._memory_code: Any = None
+        self._last_view: tuple[Features, View] | None = None
 
     @property
     def size(self) -> int:
@@ -242,12 +243,8 @@ class Sam2Backend:
             prompt=prompt,
             previous=previous,
         )
-        if self._chooser is not None:
-            maps = features.pictures()
-            if prompt is None:
-                self._settle(self._chooser, features, maps, position, outputs, banks)
-            for output in outputs:
-                output.look = look_at(maps, output.logits)
+        if self._chooser is not None and prompt is None:
+            self._settle(self._chooser, features, position, outputs, banks)
         return outputs
 
     def track(
@@ -302,7 +299,6 @@ class Sam2Backend:
         self,
         chooser: Chooser,
         features: Features,
-        maps: Sequence[Tensor],
         position: int,
         outputs: Sequence[Output],
         banks: Sequence[Bank | None],
@@ -315,10 +311,22 @@ class Sam2Backend:
             return logits, ious
 
         tracked = [(o, b) for o, b in zip(outputs, banks, strict=True) if b is not None]
-        settle(chooser, maps, position, tracked, size, click)
+        settle(chooser, self.view(features), position, tracked, size, click)
+
+    def view(self, features: Features) -> View:
+        """A frame as the chooser sees it; the last one is kept."""
+        last = self._last_view
+        if last is not None and last[0] is features:
+            return last[1]
+        view = View(features.pictures())
+        self._last_view = features, view
+        return view
 
     def remember(self, features: Features, outputs: Sequence[Output], *, is_prompted: bool) -> None:
-        """Encode the spatial memory of all outputs in one batch, kept as bfloat16 like SAM 2's."""
+        """Encode the spatial memory of all outputs in one batch, kept as bfloat16 like SAM 2's.
+
+        With a chooser, learn their looks too.
+        """
         logits = torch.cat([output.logits for output in outputs])
         large = functional.interpolate(
             logits, (self.size, self.size), mode="bilinear", align_corners=False
@@ -335,6 +343,8 @@ class Sam2Backend:
             self._memory_code = codes[-1][:1].clone()
         for i, output in enumerate(outputs):
             output.memory = memory[i : i + 1].to(torch.bfloat16).clone()
+        if self._chooser is not None:
+            self.view(features).learn(outputs)
 
     def _stack(self, pasts: Sequence[Mapping[int, Output]]) -> dict[int, dict[str, Any]]:
         """Join the outputs of several objects, frame by frame, in the package's own keys."""

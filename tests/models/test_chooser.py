@@ -9,36 +9,51 @@ import torch
 from samnb.models.backend import GONE_LOGIT, Bank, Output
 from samnb.models.candidates import FEATURES
 from samnb.models.chooser import (
-    ABSENT_BELOW,
     SURE_FROM,
     TRUSTED_FROM,
     Chooser,
+    Net,
     choose,
     load_chooser,
     save_chooser,
     settle,
+    sum_up,
 )
-from tests.models.test_candidates import MAPS, SIZE, picture, seen, square
+from tests.models.test_candidates import SIZE, VIEW, picture, seen, square
 
 _COUNT = len(FEATURES)
 
 
-def rule(name: str, weight: float, bias: float) -> Chooser:
-    """A chooser that reads one column: gelu passes large positive numbers through."""
-    fresh = Chooser.fresh(torch.zeros(_COUNT), torch.ones(_COUNT), torch.Generator())
-    state = {k: torch.zeros_like(v) for k, v in fresh.state.items()} | {
-        "spread": torch.ones(_COUNT)
-    }
-    state["weight_0"][0, FEATURES.index(name)] = 1.0
-    state["bias_0"][0] = 10.0
-    state["weight_1"][0, 0] = 1.0
-    state["weight_2"][0, 0] = weight
-    state["bias_2"][0] = bias - 10.0 * weight
-    return Chooser(state)
+def net(name: str, weight: float, bias: float) -> Net:
+    """A network that reads one column: gelu passes large positive numbers through."""
+    count = _COUNT + 2
+    fresh = Net.fresh(torch.zeros(count), torch.ones(count), torch.Generator())
+    state = {k: torch.zeros_like(v) for k, v in fresh.state.items()} | {"spread": torch.ones(count)}
+    state["weight_0"][:, 0, FEATURES.index(name)] = 1.0
+    state["bias_0"][:, 0] = 10.0
+    state["weight_1"][:, 0, 0] = 1.0
+    state["weight_2"][:, 0, 0] = weight
+    state["bias_2"][:, 0] = bias - 10.0 * weight
+    return Net(state)
 
 
-def always(probability: float) -> Chooser:
-    return rule("gap", 0.0, float(torch.tensor(probability).logit()))
+def constant(probability: float) -> Net:
+    return net("gap", 0.0, float(torch.tensor(probability).logit()))
+
+
+def narrow(one: Net) -> Net:
+    """The same for a candidate alone, without what is summed up."""
+    cut = {"weight_0": one.state["weight_0"][..., :_COUNT]}
+    ends = {k: one.state[k][:_COUNT] for k in ("middle", "spread")}
+    return Net(one.state | cut | ends)
+
+
+def rule(name: str, weight: float, bias: float, absent: float = 0.2) -> Chooser:
+    return Chooser(narrow(net(name, weight, bias)), constant(absent))
+
+
+def always(probability: float, absent: float = 0.2) -> Chooser:
+    return Chooser(narrow(constant(probability)), constant(absent))
 
 
 NUMBERS = torch.zeros(2, _COUNT)
@@ -60,20 +75,27 @@ def test_an_empty_mask_is_never_chosen():
 
 
 @pytest.mark.parametrize(
-    ("expected", "is_absent", "is_trusted"),
+    ("expected", "absent", "is_absent", "is_trusted"),
     [
-        (ABSENT_BELOW - 0.01, True, False),
-        ((ABSENT_BELOW + TRUSTED_FROM) / 2, False, False),
-        (TRUSTED_FROM + 0.01, False, True),
+        (0.5, 0.6, True, False),
+        (TRUSTED_FROM - 0.02, 0.1, False, False),
+        (TRUSTED_FROM + 0.02, 0.1, False, True),
     ],
 )
-def test_the_two_limits(expected, is_absent, is_trusted):
-    choice = choose(always(expected), LOGITS, NUMBERS)
+def test_a_mask_is_taken_where_it_is_worth_more_than_none(expected, absent, is_absent, is_trusted):
+    choice = choose(always(expected, absent), LOGITS, NUMBERS)
     assert (choice.index is None, choice.is_trusted) == (is_absent, is_trusted)
 
 
+def test_absence_is_judged_from_the_best_candidate_and_the_lead_of_it():
+    told = sum_up(NUMBERS, torch.tensor([0.3, 0.7]))
+    assert torch.equal(told[:-2], NUMBERS[1])
+    assert told[-2:].tolist() == pytest.approx([0.7, 0.3])
+    assert sum_up(NUMBERS[:1], torch.tensor([0.4]))[-2:].tolist() == pytest.approx([0.4, 0])
+
+
 def tracked(own: torch.Tensor) -> list[tuple[Output, Bank]]:
-    return [(seen(own, MAPS), Bank({0: seen(square(4, 4), MAPS)}, {}))]
+    return [(seen(own, VIEW), Bank({0: seen(square(4, 4), VIEW)}, {}))]
 
 
 def click_nowhere(points_xy: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
@@ -82,7 +104,7 @@ def click_nowhere(points_xy: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_a_sure_memory_is_not_asked_for_more():
     pairs = tracked(square(4, 4))
-    settle(always(SURE_FROM + 0.05), MAPS, 1, pairs, SIZE, click_nowhere)
+    settle(always(SURE_FROM + 0.05), VIEW, 1, pairs, SIZE, click_nowhere)
     output = pairs[0][0]
     assert torch.equal(output.logits, square(4, 4))
     assert output.confidence == pytest.approx(SURE_FROM + 0.05, abs=1e-4) and output.is_trusted
@@ -126,14 +148,15 @@ def test_doubtful_objects_share_one_batch_of_clicks():
         calls.append(len(points_xy))
         return square(4, 4).expand(len(points_xy), -1, -1, -1), torch.ones(len(points_xy), 1)
 
-    settle(always(0.3), MAPS, 1, [*tracked(square(4, 4)), *tracked(square(9, 9))], SIZE, click)
+    settle(always(0.3), VIEW, 1, [*tracked(square(4, 4)), *tracked(square(9, 9))], SIZE, click)
     assert calls == [14]
 
 
 def test_a_file_gives_back_what_was_written(tmp_path):
     save_chooser(rule("overlap", 4.0, -2.0), tmp_path / "c.safetensors", {"clips": 3})
     again = load_chooser(tmp_path / "c.safetensors")
-    assert torch.equal(again(NUMBERS), rule("overlap", 4.0, -2.0)(NUMBERS))
+    assert torch.equal(again.quality(NUMBERS), rule("overlap", 4.0, -2.0).quality(NUMBERS))
+    assert torch.equal(again.absence.state["bias_2"], constant(0.2).state["bias_2"])
 
 
 def test_a_missing_file_is_named(tmp_path):

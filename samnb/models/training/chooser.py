@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,7 @@ from samnb.models.candidates import (
     gather,
     places,
 )
-from samnb.models.chooser import Choice, Chooser, choose, take
-from samnb.models.looks import look_at
+from samnb.models.chooser import Choice, Chooser, Net, choose, sum_up, take
 from samnb.models.sam2 import Sam2Backend
 from samnb.models.training.clips import Clip
 from samnb.models.training.common import mask_iou
@@ -40,7 +39,7 @@ log = logging.getLogger(__name__)
 _CLICKED = 1 / 3  # of the tracks start with a click, the others with a mask
 _FOLLOW_TRUTH = (0.5, 0.25)  # share of tracks that follow the best candidate: without, with chooser
 _GOOD_IOU = 0.3  # below, even the best candidate is not followed
-_EPOCHS, _BATCH, _RATE, _DECAY = 40, 1024, 3e-3, 1e-3
+_EPOCHS, _BATCH, _RATE, _DECAY = 12, 1024, 3e-3, 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,15 +49,20 @@ class Lessons:
     Attributes:
         numbers: (N, F) float32, see :func:`samnb.models.candidates.describe`.
         ious: (N,) float32, with the object; 0 where it is absent.
+        counts: (G,) int64, how many of the rows in turn are the candidates of one frame.
+        absent: (G,) bool, whether the object is out of sight there.
     """
 
     numbers: Tensor
     ious: Tensor
+    counts: Tensor
+    absent: Tensor
 
 
 def join_lessons(parts: Sequence[Lessons]) -> Lessons:
     """All of several (not empty) in one."""
-    return Lessons(torch.cat([p.numbers for p in parts]), torch.cat([p.ious for p in parts]))
+    names = [field.name for field in fields(Lessons)]
+    return Lessons(*(torch.cat([getattr(p, name) for p in parts]) for name in names))
 
 
 @torch.inference_mode()
@@ -99,21 +103,20 @@ def _play_one(
     (start,) = backend.decode(
         frames[0], 0, [None], n_frames=len(frames), is_reverse=False, prompt=_prompt(truth[0], rng)
     )
-    start.look = look_at(frames[0].pictures(), start.logits)
-    backend.remember(frames[0], [start], is_prompted=True)
+    _remember(backend, frames[0], start, is_prompted=True)
     recent: dict[int, Output] = {}
     lessons = []
     for t in range(1, len(frames)):
         within = {p: o for p, o in recent.items() if t - p <= backend.reach}
         bank = Bank({0: start}, dict(sorted(within.items(), reverse=True)))
         (own,) = backend.track(frames[t], t, [bank], n_frames=len(frames))
-        maps, known = frames[t].pictures(), Known.at(t, bank)
+        view, known = backend.view(frames[t]), Known.at(t, bank)
         masks, ious, _ = backend.decode_clicks(
-            frames[t], places(maps, known, backend.size), (backend.size,) * 2
+            frames[t], places(view, known, backend.size), (backend.size,) * 2
         )
         found, only = gather(own, masks, ious), alone(own)
-        told = Lessons(describe(maps, found, known), _ious(found, truth[t]))
-        lessons += [told, Lessons(describe(maps, only, known), told.ious[:1])]
+        told = _tell(describe(view, found, known), _ious(found, truth[t]), truth[t])
+        lessons += [told, _tell(describe(view, only, known), told.ious[:1], truth[t])]
         if follows_truth:
             best = int(told.ious.argmax())
             iou = float(told.ious[best])
@@ -124,10 +127,18 @@ def _play_one(
             choice = Choice(0 if bool((own.logits > 0).any()) else None, 1.0)
         take(own, found, choice)
         if own.is_trusted:
-            own.look = look_at(maps, own.logits)
-            backend.remember(frames[t], [own], is_prompted=False)
+            _remember(backend, frames[t], own, is_prompted=False)
             recent[t] = own
     return lessons
+
+
+def _remember(backend: Sam2Backend, frame: Features, output: Output, *, is_prompted: bool) -> None:
+    backend.remember(frame, [output], is_prompted=is_prompted)
+    backend.view(frame).learn([output])
+
+
+def _tell(numbers: Tensor, ious: Tensor, truth: Tensor) -> Lessons:
+    return Lessons(numbers, ious, torch.tensor([len(ious)]), ~truth.any()[None])
 
 
 def _prompt(truth: Tensor, rng: np.random.Generator) -> ModelPrompt:
@@ -146,29 +157,40 @@ def _ious(found: Candidates, truth: Tensor) -> Tensor:
 
 
 def fit_chooser(lessons: Lessons, seed: int = 0) -> Chooser:
-    """Train a chooser to predict IoU (cross entropy with soft targets, AdamW).
+    """Train a chooser to predict IoU, then absence from what it finds best.
 
     Raises:
         ValueError: no lessons.
     """
-    count = len(lessons.ious)
-    if count == 0 or lessons.numbers.shape[1] != len(FEATURES):
+    if len(lessons.ious) == 0 or lessons.numbers.shape[1] != len(FEATURES):
         raise ValueError(
             f"lessons: expected (N, {len(FEATURES)}) numbers, got {tuple(lessons.numbers.shape)}"
         )
+    quality = _fit(lessons.numbers, lessons.ious.clamp(0, 1), seed)
+    expected = quality(lessons.numbers).sigmoid()
+    counts = lessons.counts.tolist()
+    frames = zip(lessons.numbers.split(counts), expected.split(counts), strict=True)
+    together = torch.stack([sum_up(numbers, ious) for numbers, ious in frames])
+    return Chooser(quality, _fit(together, lessons.absent.float(), seed))
+
+
+def _fit(numbers: Tensor, wanted: Tensor, seed: int) -> Net:
+    """Train a network (cross entropy with soft targets in [0, 1], AdamW)."""
+    # Outside of what the tracking of lessons ran in: its tensors allow no gradients.
+    numbers, wanted = numbers.clone(), wanted.clone()
     generator = torch.Generator().manual_seed(seed)
-    numbers, ious = lessons.numbers.clone(), lessons.ious.clone().clamp(0, 1)
     spread = numbers.std(0, correction=0).clamp_min(_DECAY)
-    chooser = Chooser.fresh(numbers.mean(0), spread, generator)
-    learned = [v.requires_grad_() for k, v in chooser.state.items() if k[-1].isdigit()]
+    net = Net.fresh(numbers.mean(0), spread, generator)
+    learned = [v.requires_grad_() for k, v in net.state.items() if k[-1].isdigit()]
     optimizer = torch.optim.AdamW(learned, _RATE, weight_decay=_DECAY)
-    per_epoch = -(-count // _BATCH)
+    per_epoch = -(-len(wanted) // _BATCH)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.01, _EPOCHS * per_epoch)
     for _ in range(_EPOCHS):
-        for rows in torch.randperm(count, generator=generator).split(_BATCH):
+        for rows in torch.randperm(len(wanted), generator=generator).split(_BATCH):
             optimizer.zero_grad()
-            loss = F.binary_cross_entropy_with_logits(chooser(numbers[rows]), ious[rows])
-            loss.backward()
+            each = net.each(numbers[rows])
+            aim = wanted[rows, None].expand_as(each)
+            F.binary_cross_entropy_with_logits(each, aim, reduction="sum").div(len(rows)).backward()
             optimizer.step()
             schedule.step()
-    return Chooser({name: value.detach() for name, value in chooser.state.items()})
+    return Net({name: value.detach() for name, value in net.state.items()})
