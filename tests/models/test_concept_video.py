@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from samnb.models.base import Capabilities, Prediction
 from samnb.models.concept_video import SAME_IOU, follow
 from samnb.models.concepts import ConceptPrediction, Instance
 from samnb.models.registry import load_model
@@ -60,10 +61,64 @@ def test_what_was_found_is_followed_under_one_number(tracker):
         assert (objects[1].mask == clip.truth(position)[0]).mean() > 0.97
 
 
-def test_what_appears_later_starts_a_masklet_at_the_next_search(tracker):
-    found = dict(follow(finder(), tracker, Squares(late=3), every=2))
-    assert all(set(found[t]) == {1} for t in range(4))
-    assert all(set(found[t]) == {1, 2} for t in range(4, 8))
+def test_what_appears_later_is_followed_back_to_where_it_came_from(tracker):
+    clip = Squares(late=3)
+    found = dict(follow(finder(), tracker, clip, every=4))
+    seen = {t: {k for k, one in objects.items() if one.mask.any()} for t, objects in found.items()}
+    assert all(seen[t] == {1} for t in range(3))
+    assert all(seen[t] == {1, 2} for t in range(3, 8))  # searched on 0 and 4 only
+    assert (found[3][2].mask == clip.truth(3)[1]).mean() > 0.97
+
+
+def test_who_was_lost_and_is_found_again_keeps_the_number():
+    """A tracker that loses what it follows after four frames, in either direction."""
+    tracker = Forgetful(memory=4)
+    found = dict(follow(finder(), tracker, Squares(n_frames=12, late=99), every=5))
+    numbers = {k for objects in found.values() for k, one in objects.items() if one.mask.any()}
+    assert numbers == {1}
+    assert all(found[t][1].mask.any() for t in range(12))
+
+
+def test_a_tracker_that_cannot_go_back_leaves_out_what_was_before():
+    found = dict(follow(finder(), Forgetful(memory=99, backward=False), Squares(late=3), every=4))
+    assert all(set(found[t]) == {1} for t in range(4)) and set(found[4]) == {1, 2}
+
+
+class Forgetful:
+    """Repeats a mask for some frames and then sees nothing."""
+
+    name = "forgetful@1"
+
+    def __init__(self, memory: int, backward: bool = True) -> None:
+        self.memory, self.capabilities = memory, Capabilities(backward=backward)
+
+    def open(self, frames):
+        return ForgetfulSession(self.memory)
+
+
+class ForgetfulSession:
+    def __init__(self, memory: int) -> None:
+        self.memory, self.given = memory, {}
+
+    def set_prompts(self, obj_id, position, prompts):
+        self.given[obj_id] = position, prompts.mask
+        return Prediction(prompts.mask, 1.0, 1.0, 1.0)
+
+    def remove_object(self, obj_id):
+        self.given.pop(obj_id, None)
+
+    def propagate(self, *, start, stop, obj_ids=None):
+        step = 1 if stop >= start else -1
+        for position in range(start, stop + step, step):
+            found = {}
+            for obj_id in obj_ids or self.given:
+                first, mask = self.given[obj_id]
+                is_held = abs(position - first) < self.memory
+                found[obj_id] = Prediction(mask if is_held else mask & False, 1.0, 1.0, 1.0)
+            yield position, found
+
+    def close(self):
+        self.given.clear()
 
 
 def test_what_is_covered_already_starts_no_second_masklet(tracker):

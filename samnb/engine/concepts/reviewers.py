@@ -131,7 +131,7 @@ class SimulatedReviewer:
         media = loop.session.media(work.media_id)
         truth = self.truth.find(media, work.phrase)
         if truth is None:
-            self.clock.advance(self.skill.times.ev_s)
+            self.clock.advance(self.skill.times.ev(_length(loop, work)))
             loop.reject(work.pair_id, UNKNOWN)
             return
         masks = [loop.pixels(work.media_id, m) for m in work.masks]
@@ -152,7 +152,7 @@ class SimulatedReviewer:
         truth: Sequence[BoolMask],
         rng: np.random.Generator,
     ) -> None:
-        self.clock.advance(self.skill.times.mv(len(masks)))
+        self.clock.advance(self.skill.times.mv(len(masks), _length(loop, work)))
         answers: dict[str, MvAnswer | str] = {}
         for mask, is_good in zip(work.masks, right_masks(masks, truth, self.skill), strict=True):
             if rng.random() >= self.skill.mv_accuracy:
@@ -168,7 +168,7 @@ class SimulatedReviewer:
         truth: Sequence[BoolMask],
         rng: np.random.Generator,
     ) -> None:
-        self.clock.advance(self.skill.times.ev_s)
+        self.clock.advance(self.skill.times.ev(_length(loop, work)))
         is_complete = is_exhaustive(masks, truth, self.skill)
         if rng.random() >= self.skill.ev_accuracy:
             is_complete = not is_complete
@@ -196,7 +196,10 @@ class SimulatedReviewer:
         for number, mask_of_one in enumerate(truth):
             if number not in owner.values() and rng.random() < self.skill.found_rate:
                 drawn.append(self._draw(loop, work, mask_of_one, rng))
-        seconds_s = self.skill.times.correction(len(masks), len(drawn), len(removed))
+        n_drawn_frames = sum(len(d.masks) for d in drawn if isinstance(d.masks, dict))
+        seconds_s = self.skill.times.correction(
+            len(masks), len(drawn), len(removed), _length(loop, work), n_drawn_frames
+        )
         self.clock.advance(seconds_s)
         loop.correct(work.pair_id, drawn=drawn, removed=removed)
 
@@ -218,6 +221,11 @@ class SimulatedReviewer:
             if mask.any()
         }
         return Drawn(frames, parent=parent)
+
+
+def _length(loop: ConceptSession, work: Work) -> int:
+    """Annotated frames of what is worked on; 1 for a picture."""
+    return len(loop.session.annotation_frames(work.media_id))
 
 
 def right_masks(masks: Sequence[BoolMask], truth: Sequence[BoolMask], skill: Skill) -> list[bool]:

@@ -24,6 +24,7 @@ from samnb.engine.concepts.reviewers import Skill
 from samnb.engine.concepts.sampling import SAMPLERS, Sampler, frame_name, sample_frames
 from samnb.engine.concepts.session import ConceptSession
 from samnb.engine.concepts.state import PairState
+from samnb.engine.concepts.stats import seconds_of
 from samnb.engine.concepts.warmup import People
 from samnb.engine.simulation import seeded
 from samnb.events.concepts import ConceptStep, ConceptTask
@@ -196,6 +197,8 @@ class VideoRun:
         n_pairs: finished pairs of videos; ``n_masklets`` masklets in them.
         n_corrected: of them, corrected by hand; ``n_confirmed`` looked at once more.
         n_frames: frames that became pictures; ``n_frame_pairs`` finished pairs of those.
+        positive_s: modelled seconds of people per finished positive pair of a video, see
+            :class:`~samnb.engine.concepts.timing.Times`; ``negative_s`` likewise. NaN without.
     """
 
     filters: pd.DataFrame
@@ -206,6 +209,8 @@ class VideoRun:
     n_confirmed: int
     n_frames: int
     n_frame_pairs: int
+    positive_s: float = float("nan")
+    negative_s: float = float("nan")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -215,6 +220,8 @@ class VideoRun:
             "filters": json.loads(self.filters.to_json(orient="records")),
             "scores": json.loads(self.scores.to_json(orient="records")),
             **{name: getattr(self, name) for name in numbers},
+            "positive_s": None if np.isnan(self.positive_s) else self.positive_s,
+            "negative_s": None if np.isnan(self.negative_s) else self.negative_s,
         }
 
     def __str__(self) -> str:
@@ -222,6 +229,8 @@ class VideoRun:
             f"{self.filters.to_string(index=False)}\n\n"
             f"{self.n_pairs} pairs of videos finished with {self.n_masklets} masklets; "
             f"{self.n_corrected} corrected, {self.n_confirmed} confirmed as exhaustive\n"
+            f"people's modelled time: {self.positive_s:.0f} s a positive pair of a video, "
+            f"{self.negative_s:.0f} s a negative\n"
             f"{self.n_frames} frames became pictures, {self.n_frame_pairs} pairs of them "
             f"finished\n\n{self.scores.round(3).to_string(index=False)}"
         )
@@ -248,7 +257,7 @@ def run_videos(
         target: project file, made when missing.
         world: the clips.
         segmenter: proposes masklets, and masks on the sampled frames.
-        skill: how well simulated people work; how long is not modelled for videos.
+        skill: how well simulated people work; and how long it takes.
         rules: what a clip has to be.
         min_objects: N, see :func:`~samnb.engine.concepts.clips.sift_easy`.
         min_phrases: M, likewise.
@@ -327,7 +336,12 @@ def _account(loop: ConceptSession, world: VideoWorld) -> VideoRun:
         sum(bool(p.of(ConceptTask.CONFIRM)) for p in final),
         len({p.item.media_id for p in every if not p.is_video}),
         len(frames),
+        *(_mean_s([p for p in final if p.is_negative is sign]) for sign in (False, True)),
     )
+
+
+def _mean_s(pairs: Sequence[PairState]) -> float:
+    return float(np.mean([seconds_of(p) for p in pairs])) if pairs else float("nan")
 
 
 def _scores(

@@ -50,6 +50,19 @@ def test_the_split_of_times_gives_the_papers_totals_back():
     assert times.mv(0.5) + times.ev_s == PAPER[ALL_HUMAN].negative_s - PAPER[AI_ENGINE].negative_s
 
 
+def test_times_of_videos_reproduce_the_papers_from_the_phrase_alone():
+    times, n_frames = timing.Times(), 84.1
+    drawn = 2.52 * n_frames  # the paper's masklets of a positive pair, table 16
+    assert times.correction(0, 2.52, 0, n_frames, drawn) == pytest.approx(2307, rel=0.01)
+
+
+def test_what_is_watched_takes_longer_than_a_picture():
+    times = timing.Times()
+    assert times.mv(2, 30) == 2 * (times.mv_mask_s + 3.0) and times.mv(2) == 2 * times.mv_mask_s
+    assert times.ev(30) == times.ev_s + 3.0 and times.ev() == times.ev_s
+    assert times.correction(1, 0, 1, 30) == times.examine_s + 3.0 + times.remove_s
+
+
 def test_every_pair_is_decided_in_every_arm(table, world):
     n_pairs = sum(len(p.positives) + len(p.negatives) for p in world.pictures)
     assert [r.arm for r in table.rows] == list(ARMS)

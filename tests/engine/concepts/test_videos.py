@@ -9,7 +9,7 @@ from samnb.engine.concepts.reviewers import PERFECT
 from samnb.engine.concepts.sampling import frame_name, sample_frames
 from samnb.engine.concepts.videos import KINDS, make_video_world, run_videos
 from samnb.engine.session import Session
-from samnb.events.concepts import Corrected, FrameSampled, PairDropped
+from samnb.events.concepts import ConceptTask, Corrected, FrameSampled, PairDropped
 from samnb.language.chunks import Chunk
 from samnb.models.base import Prediction
 from samnb.models.concepts import ConceptPrediction
@@ -95,6 +95,19 @@ def test_people_add_what_the_model_missed_and_confirm_it(run):
     masks = [session.concepts.pixels(final[0].item.media_id, m) for m in final[0].masks]
     assert sum(m.sum() for m in masks) == sum(t.sum() for t in truth)
     assert masks[0].shape == (30, *SIZE_HW)
+
+
+def test_peoples_time_is_modelled_by_what_they_watch_and_draw(run):
+    _, found, session = run
+    times, n_frames = PERFECT.times, 30
+    state = session.concepts.state
+    pair = next(p for p in state.pairs.values() if p.is_video and p.masks)
+    (corrected,) = pair.of(ConceptTask.CORRECT)
+    (added,) = corrected.body.added
+    drawn = session.concepts.pixels(pair.item.media_id, added).any((1, 2)).sum()
+    watched_s = times.examine_s + times.watched(n_frames)
+    assert corrected.seconds_s == pytest.approx(watched_s + drawn * times.draw_frame_s)
+    assert found.positive_s > 2 * found.negative_s > 0
 
 
 def test_sampled_frames_are_pictures_with_the_phrases_of_their_video(run):
