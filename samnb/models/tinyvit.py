@@ -3,13 +3,14 @@
 MobileSAM encodes pictures with TinyViT-5M, changed in two places: the last down-sampling keeps its
 resolution (so the deepest features have stride 16) and a two-convolution neck maps them to SAM's
 256 channels. Both changes are applied here to timm's model, and `map_mobilesam_trunk` renames the
-tensors of a MobileSAM checkpoint to fit. No TinyViT code lives in this project.
+tensors of a MobileSAM checkpoint to fit. Training goes through timm's layers; where nothing is
+learned, `samnb.models.folding` computes the same from their weights.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import timm
 import torch
@@ -85,20 +86,23 @@ class TinyVitTrunk(nn.Module):
         """
         if not (self.training or torch.is_grad_enabled()) and images.device.type == "cpu":
             maps = self._fold()(images)
-            return maps if self.multi_scale else maps[-1:]
+        else:
+            maps = self.through_layers(images)
+        return maps if self.multi_scale else maps[-1:]
+
+    def through_layers(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Encode as `forward` does with gradients, at all scales."""
         x = self.vit.patch_embed(images.contiguous(memory_format=torch.channels_last))
         maps = []
         for index, stage in enumerate(self.vit.stages):
-            if index in (1, 2) and self.multi_scale:
+            # timm down-samples at the start of a stage: the input of stage 1 has stride 4, the
+            # input of stage 2 has stride 8.
+            if index in (1, 2):
                 maps.append(x)
             x = stage(x)
-        if self.multi_scale:
-            # timm down-samples at the start of a stage: the input of stage 1 has stride 4,
-            # the input of stage 2 has stride 8.
-            return [maps[0], maps[1], self.neck(x)]
-        return [self.neck(x)]
+        return [*maps, self.neck(x)]
 
-    def _fold(self) -> FoldedTrunk:
+    def _fold(self) -> Callable[[torch.Tensor], list[torch.Tensor]]:
         mark = weights_mark(self.vit)
         if self._folded is None or self._folded[0] != mark:
             self._folded = mark, FoldedTrunk(self)

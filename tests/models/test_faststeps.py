@@ -3,19 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from sam2.modeling.memory_attention import MemoryAttention
 from sam2.modeling.position_encoding import PositionEmbeddingSine
-from sam2.modeling.sam.mask_decoder import MaskDecoder
-from sam2.modeling.sam2_base import SAM2Base
 
 from samnb.models.base import FramePrompts
-from samnb.models.fastdecoder import FastMaskDecoder
-from samnb.models.fastmemory import FastMemoryAttention
-from samnb.models.faststeps import FastSteps, SineCode
-from samnb.models.folding import FoldedTrunk
+from samnb.models.faststeps import SineCode
 from samnb.models.mobile import build_mobile
 from samnb.models.sam2 import Sam2Tracker
-from samnb.models.tinyvit import TinyVitTrunk
+from tests.models.packaged import package_code
 
 
 @pytest.fixture(scope="module")
@@ -130,20 +124,10 @@ def _track(model):
     return found
 
 
-def test_tracked_masks_are_those_of_the_package(monkeypatch):
+def test_tracked_masks_are_those_of_the_package():
     fast = _track(build_mobile(128))
-    slow_trunk = TinyVitTrunk.forward
-    monkeypatch.setattr(FastMemoryAttention, "forward", MemoryAttention.forward)
-    monkeypatch.setattr(FastMaskDecoder, "predict_masks", MaskDecoder.predict_masks)
-    monkeypatch.setattr(FastSteps, "forward_image", SAM2Base.forward_image)
-    monkeypatch.setattr(FoldedTrunk, "__call__", lambda self, images: pytest.fail("folded"))
-
-    def with_gradients(self, images):
-        with torch.inference_mode(False), torch.enable_grad():
-            return [found.detach() for found in slow_trunk(self, images.clone())]
-
-    monkeypatch.setattr(TinyVitTrunk, "forward", with_gradients)
-    slow = _track(build_mobile(128))
+    with package_code():
+        slow = _track(build_mobile(128))
     assert len(fast) == len(slow) == 7
     assert sum(mask.any() for masks in slow for mask in masks.values()) >= 7
     for ours, theirs in zip(fast, slow, strict=True):
