@@ -229,9 +229,11 @@ def load_chooser(path: Path) -> Chooser:
         raise FileNotFoundError(f"chooser: {path} does not exist")
     with safe_open(path, framework="pt", device="cpu") as file:
         names = sorted(file.keys())
-        return Chooser(
-            *(
-                Net({k.split(".")[1]: file.get_tensor(k) for k in names if k.startswith(part)})
-                for part in ("quality.", "absence.")
-            )
+        # Copies: what the file hands out changes with it when somebody writes it anew.
+        state = {name: file.get_tensor(name).clone() for name in names}
+    return Chooser(
+        *(
+            Net({k.split(".")[1]: v for k, v in state.items() if k.startswith(part)})
+            for part in ("quality.", "absence.")
         )
+    )

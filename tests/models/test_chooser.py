@@ -159,6 +159,15 @@ def test_a_file_gives_back_what_was_written(tmp_path):
     assert torch.equal(again.absence.state["bias_2"], constant(0.2).state["bias_2"])
 
 
+def test_a_loaded_chooser_does_not_change_with_its_file(tmp_path):
+    path = tmp_path / "c.safetensors"
+    save_chooser(rule("overlap", 4.0, -2.0), path, {})
+    loaded = load_chooser(path)
+    before = loaded.quality(NUMBERS)
+    path.write_bytes(bytes(path.stat().st_size))
+    assert torch.equal(loaded.quality(NUMBERS), before)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="none"):
         load_chooser(tmp_path / "none")
