@@ -210,6 +210,9 @@ def cut_clip(
 def whole_clips(windows: Sequence[RealWindow], length: int, size: int) -> Iterator[Clip]:
     """The first frames of each window, to measure on: all objects whose labels count there.
 
+    The truth is what the model that labelled them followed both ways: objects it loses are not
+    among them, so figures say how near a model comes to that one on what that one can do.
+
     Args:
         windows: which; those without such an object are left out.
         length: frames at most.
