@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -86,6 +86,7 @@ class LearnedSegmenter:
         grid: further clicks along each side of a picture; more of them find things that the
             proposer was not taught, at 8 ms each.
         every: frames of a video from one search to the next.
+        learned: digests of pictures that fine-tuning taught it.
     """
 
     def __init__(
@@ -98,7 +99,9 @@ class LearnedSegmenter:
         *,
         grid: int = GRID,
         every: int = EVERY,
+        learned: Iterable[str] = (),
     ) -> None:
+        self.learned = frozenset(learned)
         self.tracker, self.grid, self.every = tracker, grid, every
         self.proposer, self.net = proposer.eval(), net.eval()
         self.calibration = calibration.eval()
@@ -366,7 +369,10 @@ def load_segmenter(path: Path, tracker: MemoryTracker, family: str = "concept") 
             raise ModelError(f"{path}: expected weights of this release ({reason})") from error
     device = tracker.backend.device
     name = f"{family}@{file_version([path])}"
-    return LearnedSegmenter(tracker, proposer.to(device), net.to(device), calibration, name)
+    learned = facts.get("learned", ())
+    return LearnedSegmenter(
+        tracker, proposer.to(device), net.to(device), calibration, name, learned=learned
+    )
 
 
 def _append(look: Look, more: Look) -> Look:

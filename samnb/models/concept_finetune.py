@@ -17,8 +17,9 @@ So the version is kept from getting worse:
   (Robins, Connection Science 1995).
 * What is known moves in small steps, and only new words in large ones. A word that no positive
   has is not learned.
-* Versions taught on some of the pictures are asked about the others first (cross-validation).
-  Where they do not answer these better than the base does (cgF1), the version is the base.
+* Versions taught on some of the pictures are asked about the others first (cross-validation),
+  as far as the base did not learn from these before. Where they do not answer them better than
+  the base does (cgF1), the version is the base.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ class ConceptTrained:
         file: its weights, to be loaded by name; None when cancelled.
         curve: ``(step, loss)``, rising.
         check: what cross-validation found; None where it was not asked for, was cancelled, or
-            there is one picture only.
+            there is one picture only, or none that the base did not learn from.
     """
 
     status: str
@@ -204,14 +205,19 @@ def finetune_concept(
     check = _cross_validated(course, own) if settings.is_checked and len(own) > 1 else None
     if stopped():
         return ConceptTrained("cancelled", 0, None, None, ())
-    net, curve = segmenter.net, []
+    net = segmenter.net
+    curve: list[float] = []
     if check is None or check.is_better:
         net, curve = _taught(course, own, on_progress, cancel)
         if len(curve) < settings.steps:
             return ConceptTrained("cancelled", len(curve), None, None, tuple(enumerate(curve, 1)))
     fresh = copy.copy(segmenter)
     fresh.net = net
-    info = {"parent": segmenter.name, "seed": seed, "settings": asdict(settings)}
+    learned = {one.picture for one in lessons} if curve else set()
+    info = {
+        "parent": segmenter.name, "seed": seed, "settings": asdict(settings),
+        "learned": sorted(learned | segmenter.learned),
+    }  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / "concept.part"
     save_segmenter(fresh, part, info, precision="float16")
@@ -228,23 +234,28 @@ def _told(segmenter: LearnedSegmenter, lesson: Lesson, belief: float | None) -> 
 
 
 def _cross_validated(course: _Course, own: Sequence[tuple[Lesson, Told]]) -> Check | None:
-    """Ask about every picture a version that never saw it; None when cancelled."""
+    """Ask about every picture that the base never saw a version that did not see it either;
+    None when cancelled, or where there is no such picture."""
     base, folds = course.base, min(FOLDS, len(own))
     before: list[PairCount] = []
     after: list[PairCount] = []
     taught = copy.copy(base)
+    unseen = {lesson.picture for lesson, _ in own} - base.learned
     for fold in range(folds):
+        asked = [one for one, _ in own[fold::folds] if one.picture in unseen]
+        if not asked:
+            continue
         rest = [one for at, one in enumerate(own) if at % folds != fold]
         taught.net, curve = _taught(course, rest, None, None)
         if len(curve) < course.settings.steps:
             return None
-        for lesson, _ in own[fold::folds]:
+        for lesson in asked:
             before += answers(base, lesson)
             after += answers(taught, lesson)
-    return Check(total(before).cgf1, total(after).cgf1, len(before))
+    return Check(total(before).cgf1, total(after).cgf1, len(before)) if before else None
 
 
-def _new_words(net: ConceptNet, own: Sequence[tuple[Lesson, Told]]) -> list[str]:
+def _new_words(net: ConceptNet, own: Sequence[tuple[Lesson, Told]]) -> tuple[str, ...]:
     """Words without a vector that some positive has."""
     phrases = [
         phrase

@@ -64,6 +64,7 @@ class Lesson:
         look: where the first views are, which are the proposals, and their masks; None where
             nobody will ask about the picture.
         masks: of each phrase, all decided instances.
+        picture: see :func:`digest`.
     """
 
     pooled: Tensor
@@ -72,6 +73,7 @@ class Lesson:
     whole: Tensor
     look: Look | None = None
     masks: tuple[tuple[Rle, ...], ...] = ()
+    picture: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +99,7 @@ def by_picture(pairs: Sequence[DecidedPair]) -> list[list[DecidedPair]]:
     """
     if not pairs:
         raise InputError("pairs: expected at least one decided pair, got none")
-    groups: dict[int, list[DecidedPair]] = {}
+    groups: dict[str, list[DecidedPair]] = {}
     for pair in pairs:
         check_image(pair.image)
         for mask in pair.masks:
@@ -106,8 +108,14 @@ def by_picture(pairs: Sequence[DecidedPair]) -> list[list[DecidedPair]]:
                     f"masks of {pair.phrase!r}: expected {pair.image.shape[:2]} bool, "
                     f"got {mask.shape} {mask.dtype}"
                 )
-        groups.setdefault(hash((pair.image.shape, pair.image.tobytes())), []).append(pair)
+        groups.setdefault(digest(pair.image), []).append(pair)
     return list(groups.values())
+
+
+def digest(image: Image) -> str:
+    """Name a picture by its content."""
+    seen = repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()
+    return hashlib.blake2b(seen, digest_size=8).hexdigest()
 
 
 @torch.no_grad()
@@ -162,6 +170,7 @@ def look_at_pairs(segmenter: LearnedSegmenter, pairs: Sequence[DecidedPair]) -> 
         torch.from_numpy(whole),
         look,
         tuple(tuple(encode_many(list(p.masks))) for p in pairs),
+        digest(image),
     )
 
 

@@ -127,6 +127,17 @@ def test_what_helps_on_unseen_pictures_is_learned(base, tmp_path):
     assert made.steps == 60 and "scarlet" in made.segmenter.words
 
 
+def test_pictures_that_the_base_learned_from_prove_nothing(base, pairs, trained, tmp_path):
+    after = trained[0].segmenter
+    assert len(after.learned) == 3 and not base.learned
+    quick = ConceptFinetuneSettings(steps=2, pictures=4, rehearsed=0)
+    made = finetune_concept(after, pairs, folder=tmp_path, settings=quick)
+    assert made.check is None and made.segmenter.learned == after.learned
+    more = [*pairs, DecidedPair(SCENES[3].image, "gizmo", first_thing(SCENES[3]))]
+    made = finetune_concept(after, more, folder=tmp_path, settings=quick)
+    assert made.check.pairs == 1  # of the fourth picture
+
+
 def test_only_a_gain_is_a_gain():
     assert Check(40.0, 41.0, 9).is_better
     assert not Check(40.0, 40.0, 9).is_better and not Check(40.0, 39.0, 9).is_better
