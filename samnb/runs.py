@@ -79,9 +79,9 @@ def _add_concept(tasks: Any) -> None:
     p.add_argument("--difficulty", type=float, default=0.5, help="0 to 1 (default: %(default)s)")
     p.add_argument("--size", default="240x320", help="HEIGHTxWIDTH (default: %(default)s)")
     p.add_argument(
-        "--domain", choices=("world", "household"), default="world", help="what pictures show: "
-        "the world that the default models were taught on, or another, half of whose words they "
-        "do not know (default: %(default)s)",
+        "--domain", choices=("world", "household", "playroom"), default="world", help="what "
+        "pictures show: the world that the default models were taught on, or one of two others, "
+        "half and a quarter of whose things they do not know (default: %(default)s)",
     )  # fmt: skip
     p.add_argument(
         "--test", type=int, default=0, help="further pictures that never enter the loop; after "
@@ -104,6 +104,10 @@ def _add_concept(tasks: Any) -> None:
         "--ev-absent-error", type=float, help="likewise for EV of pairs without masks, which are "
         "routed apart (default: that of --ev-error)",
     )  # fmt: skip
+    p.add_argument(
+        "--ev-reject-error", type=float, help="likewise for EV's Reject, which sends pairs to "
+        "people: a wrong one costs time and leaves no error (default: 0.5)",
+    )  # fmt: skip
     p.add_argument("--audit", type=float, default=0.03, help="share audited (default: %(default)s)")
     p.add_argument("--seed", type=int, default=0, help="of pictures and chance")
     p.add_argument("--json", action="store_true", help="print one JSON object")
@@ -121,7 +125,7 @@ def _concept(args: argparse.Namespace) -> int:
     skill = replace(Skill(), **{k: v for k, v in given.items() if v is not None})
     allowed = {
         "mv": args.mv_error, "ev": args.ev_error, "ev_absent": args.ev_absent_error,
-        "audit_rate": args.audit,
+        "ev_reject": args.ev_reject_error, "audit_rate": args.audit,
     }  # fmt: skip
     targets = replace(
         Targets.as_people(skill), **{k: v for k, v in allowed.items() if v is not None}
@@ -200,13 +204,12 @@ def _test_world(args: argparse.Namespace, size_hw: tuple[int, int]) -> Any:
 
 def _world(args: argparse.Namespace, n: int, seed: int, size_hw: tuple[int, int]) -> Any:
     from samnb.engine.concepts.world import make_world
-    from samnb.synthetic.household import HOUSEHOLD
-    from samnb.synthetic.things import WORLD
+    from samnb.synthetic.household import DOMAINS
 
     return make_world(
         args.project.with_name(f"{args.project.stem}-pictures"), n, seed=seed,
         n_positives=args.positives, n_negatives=args.negatives, difficulty=args.difficulty,
-        size_hw=size_hw, split="test", domain=HOUSEHOLD if args.domain == "household" else WORLD,
+        size_hw=size_hw, split="test", domain=DOMAINS[args.domain],
     )  # fmt: skip
 
 

@@ -1,9 +1,10 @@
-"""Another small world of things and phrases: what a house is full of.
+"""Two other small worlds of things and phrases: what a house is full of, and its playroom.
 
-Half of its nouns, two of its colours and one of its surfaces are words that
-:data:`samnb.synthetic.things.WORLD` does not have, and it stands before other grounds. A model
-that was taught on that world knows a part of every picture here, which is what a user's own
-domain looks like to a model from elsewhere: it shows what retraining is for.
+Both have words that :data:`samnb.synthetic.things.WORLD` does not have, and stand before other
+grounds. A model that was taught on that world knows a part of every picture here, which is what
+a user's own domain looks like to a model from elsewhere: it shows what retraining is for. Of
+the household half of the nouns, two colours and one surface are new; of the playroom a quarter
+of the nouns and one colour.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from samnb.synthetic.sprites import Look, Pen, curve, oval
 from samnb.synthetic.textures import Floats, Rgb, blend, noise
 from samnb.synthetic.themes import THEMES, Painter, SizeHw, Theme
-from samnb.synthetic.things import NOUNS, Domain, Noun
+from samnb.synthetic.things import NOUNS, WORLD, Domain, Noun
 
 _WOOD: Rgb = (0.36, 0.24, 0.15)
 _DARK: Rgb = (0.13, 0.12, 0.13)
@@ -95,25 +96,42 @@ def _place(paint: Painter, where: str) -> Theme:
     return Theme(paint, where, (), None, 0.3, "post", _WOOD)
 
 
+_NEW = {
+    "book": Noun(_book, "books", 0.1),
+    "clock": Noun(_clock, "clocks", 0.4),
+    "lamp": Noun(_lamp, "lamps", 0.1),
+    "pear": Noun(_pear, "pears", 0.3),
+    "shirt": Noun(_shirt, "shirts", 0.0),
+    "vase": Noun(_vase, "vases", 0.5),
+}
+_PLACES = {
+    "table": THEMES["table"],
+    "rug": _place(_rug, "on a rug"),
+    "wallpaper": _place(_wallpaper, "in front of a wallpaper"),
+    "floor": _place(_floor, "on a stone floor"),
+}
+_OWNED = ("ball", "bottle", "cup", "hat", "kite", "umbrella")
+_TOYS = ("balloon", "boat", "car", "fish", "rocket", "turtle")
 HOUSEHOLD = Domain(
     name="household",
-    nouns={
-        **{name: NOUNS[name] for name in ("ball", "bottle", "cup", "hat", "kite", "umbrella")},
-        "book": Noun(_book, "books", 0.1),
-        "clock": Noun(_clock, "clocks", 0.4),
-        "lamp": Noun(_lamp, "lamps", 0.1),
-        "pear": Noun(_pear, "pears", 0.3),
-        "shirt": Noun(_shirt, "shirts", 0.0),
-        "vase": Noun(_vase, "vases", 0.5),
-    },
+    nouns={**{name: NOUNS[name] for name in _OWNED}, **_NEW},
     groups={},
     colours=("red", "yellow", "green", "blue", "white", "brown", "gray"),
     textures=("plain", "striped", "spotted", "mottled"),
-    places={
-        "table": THEMES["table"],
-        "rug": _place(_rug, "on a rug"),
-        "wallpaper": _place(_wallpaper, "in front of a wallpaper"),
-        "floor": _place(_floor, "on a stone floor"),
-    },
+    places=_PLACES,
 )
 """The words and places of a house."""
+PLAYROOM = Domain(
+    name="playroom",
+    nouns={
+        **{name: NOUNS[name] for name in (*_OWNED, *_TOYS)},
+        **{name: _NEW[name] for name in ("book", "clock", "lamp", "shirt")},
+    },
+    groups={"animal": "animals", "vehicle": "vehicles"},
+    colours=("red", "orange", "yellow", "green", "blue", "pink", "white", "brown"),
+    textures=("plain", "striped", "spotted", "checkered"),
+    places=_PLACES,
+)
+"""The words and places of its playroom."""
+DOMAINS = {one.name: one for one in (WORLD, HOUSEHOLD, PLAYROOM)}
+"""Every domain of the concept world by name."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from samnb.synthetic.concepts import hard_negatives, make_concept_scene
-from samnb.synthetic.household import HOUSEHOLD
+from samnb.synthetic.household import DOMAINS, HOUSEHOLD, PLAYROOM
 from samnb.synthetic.things import WORLD, Phrase, parse_phrase
 from samnb.types import InputError
 
@@ -43,6 +43,20 @@ def test_hard_negatives_are_absent_and_of_the_domain():
         assert not any(scene.named(n) for n in found)
     with pytest.raises(InputError, match="expected words of the household, got 'turtle'"):
         hard_negatives(SCENES[0], "turtle")
+
+
+@pytest.mark.parametrize("name", sorted(DOMAINS))
+def test_a_domain_understands_what_it_says(name):
+    domain = DOMAINS[name]
+    scene = make_concept_scene(3, domain=domain)
+    assert domain.name == name and scene.phrases
+    assert all(parse_phrase(phrase, domain) for phrase in scene.phrases)
+
+
+def test_the_playroom_is_nearer_to_the_world_than_the_household():
+    new = [set(one.nouns) - set(WORLD.nouns) for one in (PLAYROOM, HOUSEHOLD)]
+    shares = [len(n) / len(one.nouns) for n, one in zip(new, (PLAYROOM, HOUSEHOLD), strict=True)]
+    assert shares == [0.25, 0.5] and new[0] < new[1]
 
 
 @pytest.mark.parametrize("name", sorted(set(HOUSEHOLD.places) - set(WORLD.places)))
