@@ -81,7 +81,7 @@ class ConceptFinetuneSettings:
         words_lr: learning rate of the words that it does not know.
         belief: how much the base's belief about a phrase that it knows counts beside what was
             decided, in [0, 1].
-        rehearsed: made-up pictures that are rehearsed.
+        rehearsed: made-up pictures that are rehearsed, at most two for each decided one.
         is_checked: whether to cross-validate first.
     """
 
@@ -199,8 +199,8 @@ def finetune_concept(
     if not any(len(lesson.pooled) for lesson in lessons):
         raise InputError("pairs: expected pictures in which something is proposed, got none")
     own = [(one, _told(segmenter, one, settings.belief)) for one in lessons]
-    old = [(one, _told(segmenter, one, None))
-           for one in rehearsals(segmenter, settings.rehearsed, stopped)]  # fmt: skip
+    rehearsed = rehearsals(segmenter, min(settings.rehearsed, 2 * len(own)), stopped)
+    old = [(one, _told(segmenter, one, None)) for one in rehearsed]
     course = _Course(segmenter, old, settings, seed, stopped)
     check = _cross_validated(course, own) if settings.is_checked and len(own) > 1 else None
     if stopped():
@@ -304,7 +304,7 @@ def _taught(
             group["lr"] = rate * cosine(step / settings.steps)
         loss = _loss(net, base.calibration, _some(own, settings.pictures, rng))
         if course.rehearsed:
-            old = _some(course.rehearsed, settings.pictures, rng)
+            old = _some(course.rehearsed, min(settings.pictures, len(own)), rng)
             loss = loss + _loss(net, base.calibration, old)
         loss = loss + _SHRINK * net.vectors[n_known:].square().sum()
         optimizer.zero_grad()
