@@ -123,6 +123,14 @@ class Check:
         """Whether what is learned helps on unseen pictures."""
         return self.new > self.base
 
+    def __str__(self) -> str:
+        sign = "over" if self.is_better else "against"
+        end = "" if self.is_better else ", so nothing was learned"
+        return (
+            f"cgF1 {self.new:.1f} {sign} {self.base:.1f} on {self.pairs} pairs learned from, each "
+            f"answered by a version that had not seen its picture{end}"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ConceptTrained:

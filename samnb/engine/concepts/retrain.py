@@ -186,7 +186,7 @@ def retrain_segmenter(
     reason = (
         f"cgF1 {new['cgf1']:.1f} {'over' if is_good else 'against'} {old['cgf1']:.1f} on "
         f"{len(held_out)} held-out pairs (needed: more than {min_gain:+.1f})"
-    )
+    ) + (f"; {made.note}" if made.note else "")
     return run.decide(is_good, segmenter, made, old, new, reason)
 
 

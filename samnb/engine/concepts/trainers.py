@@ -30,6 +30,7 @@ class NewVersion:
         metrics: figures that the trainer measured itself on what it held out.
         base: figures of the version it began from on the very same, where that version never
             learned from them; None where it did or was not measured.
+        note: what the trainer says about it; empty for nothing.
     """
 
     status: str
@@ -39,6 +40,7 @@ class NewVersion:
     curve: tuple[tuple[int, float], ...] = ()
     metrics: Mapping[str, float] | None = None
     base: Mapping[str, float] | None = None
+    note: str = ""
 
 
 class SegmenterTrainer(Protocol):
@@ -99,7 +101,8 @@ def finetune_default(
     made = finetune_concept(
         segmenter, decided, folder=folder, seed=seed, on_progress=on_progress, cancel=cancel
     )
-    return NewVersion(made.status, made.steps, made.segmenter, made.file, made.curve)
+    note = f"its trainer found {made.check}" if made.check is not None else ""
+    return NewVersion(made.status, made.steps, made.segmenter, made.file, made.curve, note=note)
 
 
 def first_verifier(segmenter: ConceptSegmenter | None) -> ConceptVerifier | None:
