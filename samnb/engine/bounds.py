@@ -57,8 +57,7 @@ def thresholds_to_try(
     verifier. Where people err themselves, one error is too little to expect: a verifier that is
     never wrong differs from them as often as they are. There it is where that verifier passes
     with a chance of :data:`POWER`, for a sequence that ends at its first test by bad luck lets
-    nothing stand. And there no threshold is below people's own share of right answers: of
-    nothing that stands is the verifier less sure than a person is right.
+    nothing stand.
 
     Args:
         confidences: (N,) of all decisions with one outcome.
@@ -72,13 +71,12 @@ def thresholds_to_try(
         (M,) float64, strictly falling.
     """
     values = np.sort(np.asarray(confidences, np.float64))[::-1]
-    last = int((values >= 1 - people_error).sum()) if people_error > 0 else len(values)
-    if not last or rate <= 0:
+    if not len(values) or rate <= 0:
         return np.zeros(0)
     # A tenth more: the checked slice may have fewer above it than expected.
-    n = _n_to_begin(target, level, people_error, last * rate)
-    first = min(last, int(np.ceil(1.1 * n / rate)))
-    places = np.unique(np.round(np.linspace(first, last, n_steps)).astype(np.int64))
+    n = _n_to_begin(target, level, people_error, len(values) * rate)
+    first = min(len(values), int(np.ceil(1.1 * n / rate)))
+    places = np.unique(np.round(np.linspace(first, len(values), n_steps)).astype(np.int64))
     return np.asarray(np.unique(values[places - 1])[::-1], np.float64)
 
 
@@ -101,7 +99,7 @@ def _n_to_begin(target: float, level: float, people_error: float, n_most: float)
 
 @dataclass(frozen=True, slots=True)
 class Safe:
-    """The last threshold of a sequence that passed.
+    """A threshold that passed.
 
     Attributes:
         confidence: the threshold.
@@ -116,14 +114,32 @@ class Safe:
     bound: float
 
 
-def lowest_safe(
+def people_wrong(share: float, people_error: float) -> float:
+    """How often people are wrong where they give an answer.
+
+    By Bayes' rule, where people err alike on what is so and on what is not: an answer that is
+    rarely right is often wrong when it is given.
+
+    Args:
+        share: of people's answers, how many are this one.
+        people_error: share of all their answers that are wrong, below a half.
+    """
+    if share <= 0:
+        return 1.0
+    is_so = min(1.0, max(0.0, (share - people_error) / (1 - 2 * people_error)))
+    return min(1.0, (1 - is_so) * people_error / share)
+
+
+def safe_thresholds(
     confidences: Floats,
     is_wrong: npt.NDArray[np.bool_],
     tried: Floats,
     target: float,
     level: float,
-) -> Safe | None:
-    """Go down thresholds until the bound exceeds the target; None where the first does.
+) -> list[Safe]:
+    """Go down thresholds until the bound exceeds the target; none where the first does.
+
+    With the chance that the level promises, all of them are safe together: any may be taken.
 
     Args:
         confidences: (N,) of the checked decisions.
@@ -132,12 +148,12 @@ def lowest_safe(
         target: error to be bounded.
         level: of each test.
     """
-    safe = None
+    safe: list[Safe] = []
     for value in tried.tolist():
         above = confidences >= value
         n, n_wrong = int(above.sum()), int(is_wrong[above].sum())
         bound = error_bound(n_wrong, n, level)
         if bound > target:
             break
-        safe = Safe(value, n, n_wrong, bound)
+        safe.append(Safe(value, n, n_wrong, bound))
     return safe

@@ -165,7 +165,7 @@ def guard(
                 for d, truth in audited
                 if would_stand(d) and d.advice is one.outcome and one.group in (d.group, Group.ALL)
             ],
-            policy.target_of(one.group),
+            policy.target_of(one.group, one.outcome),
             false_alarm=false_alarm / len(standing),
         )
         if report.has_drifted:

@@ -196,7 +196,7 @@ class RoutingPolicy:
         seed: of the audit's choice.
         n_checked: checked decisions behind it.
         reason: why it is as it is, in words.
-        targets: of groups whose bound is another than ``target``.
+        targets: of outcomes in groups whose bound is another than ``target``.
     """
 
     check: Check
@@ -208,7 +208,7 @@ class RoutingPolicy:
     seed: int = 0
     n_checked: int = 0
     reason: str = "advice only: nothing has been checked yet"
-    targets: tuple[tuple[Group, float], ...] = ()
+    targets: tuple[tuple[Group, Outcome, float], ...] = ()
 
     @property
     def is_on(self) -> bool:
@@ -220,9 +220,10 @@ class RoutingPolicy:
         found = {t.group: t.confidence for t in self.thresholds if t.outcome is outcome}
         return found.get(group, found.get(Group.ALL, NEVER))
 
-    def target_of(self, group: Group) -> float:
-        """The bound on the share of wrong answers in a group."""
-        return dict(self.targets).get(group, self.target)
+    def target_of(self, group: Group, outcome: Outcome) -> float:
+        """The bound on the share of wrong answers with an outcome in a group."""
+        own = {(of, what): value for of, what, value in self.targets}
+        return own.get((group, outcome), self.target)
 
 
 @dataclass(frozen=True, slots=True)

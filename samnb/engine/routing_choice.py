@@ -11,7 +11,16 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from samnb.engine.bounds import N_STEPS, level_of, lowest_safe, n_needed, thresholds_to_try
+from samnb.engine.bounds import (
+    N_STEPS,
+    Floats,
+    Safe,
+    level_of,
+    n_needed,
+    people_wrong,
+    safe_thresholds,
+    thresholds_to_try,
+)
 from samnb.engine.routing import (
     AUDIT_RATE,
     DELTA,
@@ -43,9 +52,14 @@ def choose_policy(
     n_steps: int = N_STEPS,
     people_error: float = 0.0,
     groups: Sequence[Group] = (Group.ALL,),
-    targets: Mapping[Group, float] | None = None,
+    targets: Mapping[tuple[Group, Outcome], float] | None = None,
 ) -> RoutingPolicy:
     """Set thresholds so that at most ``target`` of what stands is wrong.
+
+    Where people's own error is known, an outcome stands no further than to where it is expected
+    to be wrong as often as the same answer of people is: the mean confidence of all that stands
+    is at least people's chance to be right with it (:func:`samnb.engine.bounds.people_wrong`).
+    That is an estimate which trusts the confidence; the bound holds with or without it.
 
     Args:
         checked: a random slice of all decisions, with people's answers.
@@ -64,14 +78,15 @@ def choose_policy(
         n_steps: thresholds tried for each outcome.
         people_error: share of people's answers that are wrong themselves, as far as that is
             known beforehand; see :func:`samnb.engine.bounds.thresholds_to_try`. It has a part
-            in where the tests begin and end, none in what they promise.
+            in where the tests begin and in which safe threshold is taken, none in what is
+            promised.
         groups: which have thresholds of their own; see :data:`GROUPS`.
-        targets: of groups for which ``target`` is not the one.
+        targets: of outcomes in groups for which ``target`` is not the one.
 
     Raises:
         InputError: a target, delta or audit rate outside of (0, 1), or look below 1.
     """
-    own = {group: (targets or {}).get(group, target) for group in groups}
+    own = {(g, o): (targets or {}).get((g, o), target) for g in groups for o in outcomes}
     knobs = [("target", t) for t in (target, *own.values())]
     for name, value in (*knobs, ("delta", delta), ("audit_rate", audit_rate)):
         if not 0 < value < 1:
@@ -87,11 +102,13 @@ def choose_policy(
             found = [c for c in here if c.outcome is outcome]
             confidences = np.array([c.confidence for c in found], np.float64)
             wrong = np.array([c.is_wrong for c in found], np.bool_)
+            limit, every = own[group, outcome], np.asarray(pool.get((group, outcome), ()))
             tried = thresholds_to_try(
-                pool.get((group, outcome), ()), len(here) / max(n_pool, 1), own[group], level,
-                n_steps, people_error,
-            )  # fmt: skip
-            safe = lowest_safe(confidences, wrong, tried, own[group], level)
+                every, len(here) / max(n_pool, 1), limit, level, n_steps, people_error
+            )
+            passed = safe_thresholds(confidences, wrong, tried, limit, level)
+            said = float(np.mean([c.truth is outcome for c in here])) if here else 0.0
+            safe = _as_right_as_people(passed, every, said, people_error)
             thresholds.append(
                 Threshold(outcome, NEVER, len(found), int(wrong.sum()), group=group)
                 if safe is None
@@ -101,9 +118,20 @@ def choose_policy(
             )
     policy = RoutingPolicy(
         check, verifier, target, delta, tuple(thresholds), audit_rate, seed, len(checked),
-        targets=tuple((group, t) for group, t in own.items() if t != target),
+        targets=tuple((group, o, t) for (group, o), t in own.items() if t != target),
     )  # fmt: skip
     return replace(policy, reason=_explain(policy, level))
+
+
+def _as_right_as_people(
+    passed: Sequence[Safe], pool: Floats, share: float, people_error: float
+) -> Safe | None:
+    """The lowest safe threshold from which the answer is as right as people's; None for none."""
+    if people_error <= 0:
+        return passed[-1] if passed else None
+    least = 1 - people_wrong(share, people_error)
+    fit = [one for one in passed if float(pool[pool >= one.confidence].mean()) >= least]
+    return fit[-1] if fit else None
 
 
 def _explain(policy: RoutingPolicy, level: float) -> str:
@@ -115,7 +143,7 @@ def _explain(policy: RoutingPolicy, level: float) -> str:
                 f"({one.n_wrong} of {one.n_checked} checked were wrong, bound {one.bound:.3f})"
             )
         else:
-            needed = n_needed(policy.target_of(one.group), level)
+            needed = n_needed(policy.target_of(one.group, one.outcome), level)
             words.append(
                 f"{one.words} never stands ({one.n_wrong} of {one.n_checked} checked "
                 f"were wrong; {needed} without an error are the least that could do)"

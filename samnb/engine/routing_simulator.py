@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from samnb.engine.bounds import error_bound, level_of, lowest_safe, thresholds_to_try
+from samnb.engine.bounds import error_bound, level_of, safe_thresholds, thresholds_to_try
 from samnb.engine.figures import MEASURED, PAPERS, NotebookFigure
 from samnb.engine.routing import AUDIT_RATE, DELTA, GROUPS, ROUTED, TARGET, Checked, Group, Outcome
 from samnb.types import InputError
@@ -74,8 +74,8 @@ def simulate_routing(
         wanted = _spread(confidences)
     else:
         wanted = np.unique(np.asarray(thresholds, np.float64))[::-1]
-    safe = lowest_safe(confidences, wrong, tested, target, level)
-    lowest = np.inf if safe is None else safe.confidence
+    safe = safe_thresholds(confidences, wrong, tested, target, level)
+    lowest = safe[-1].confidence if safe else np.inf
     rows = [(1.0 + 1e-9, 0, 0.0, 0, np.nan, np.nan, float(minutes.sum()), 0.0, True)]
     for value in wanted.tolist():
         above = confidences >= value

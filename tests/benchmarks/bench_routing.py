@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from samnb.engine.drift import watch
-from samnb.engine.routing import Check, Checked, Group, Outcome
+from samnb.engine.routing import ROUTED, Check, Checked, Group, Outcome
 from samnb.engine.routing_choice import choose_policy
 from tests.engine.routing_world import draw_decisions, held_error, split_pool
 
@@ -72,13 +72,14 @@ def run(runs: int) -> None:
         hard = draw_decisions(rng, 2000, worse=0.25, is_calibrated=False)
         decisions += [replace(d, group=Group.COVERED) for d in hard]
         pool, checked = split_pool(decisions, 1500, rng)
+        targets = {(Group.COVERED, outcome): 0.25 for outcome in ROUTED}
         policy = choose_policy(
             checked, pool, check=Check.EV, verifier="v", target=0.1, delta=0.05,
-            groups=(Group.ABSENT, Group.COVERED), targets={Group.COVERED: 0.25},
+            groups=(Group.ABSENT, Group.COVERED), targets=targets,
         )  # fmt: skip
         kept += all(
             held_error(policy, [d for d in decisions if d.group is group])
-            <= policy.target_of(group)
+            <= policy.target_of(group, Outcome.ACCEPT)
             for group in (Group.ABSENT, Group.COVERED)
         )
         stands = [d.confidence >= policy.threshold(d.outcome, d.group) for d in decisions]

@@ -119,7 +119,9 @@ def test_errors_of_one_outcome_are_not_hidden_by_the_other():
 
 def test_a_group_that_drifted_goes_back_to_people_and_the_other_goes_on():
     ours, theirs = (Threshold(Outcome.ACCEPT, 0.9, group=g) for g in (Group.ABSENT, Group.COVERED))
-    both = replace(POLICY, thresholds=(ours, theirs), targets=((Group.ABSENT, 0.3),))
+    both = replace(
+        POLICY, thresholds=(ours, theirs), targets=((Group.ABSENT, Outcome.ACCEPT, 0.3),)
+    )
     sure = Advice(Outcome.ACCEPT, "accept", 0.95)
     covered = route(both, "m", sure, Group.COVERED)
     bad = [(covered, Outcome.REJECT)] * 15
@@ -134,7 +136,7 @@ def test_a_group_that_drifted_goes_back_to_people_and_the_other_goes_on():
 def test_each_group_is_watched_against_its_own_target():
     one = Threshold(Outcome.ACCEPT, 0.9, group=Group.ABSENT)
     strict = replace(POLICY, thresholds=(one,))
-    lenient = replace(strict, targets=((Group.ABSENT, 0.5),))
+    lenient = replace(strict, targets=((Group.ABSENT, Outcome.ACCEPT, 0.5),))
     sure = Advice(Outcome.ACCEPT, "accept", 0.95)
     answers_ = [Outcome.REJECT if at % 4 == 0 else Outcome.ACCEPT for at in range(60)]
     slice_ = [(route(strict, "m", sure, Group.ABSENT), answer) for answer in answers_]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from samnb.engine.bounds import error_bound, level_of, n_needed, thresholds_to_try
+from samnb.engine.bounds import error_bound, level_of, n_needed, people_wrong, thresholds_to_try
 from samnb.engine.routing import (
     NEVER,
     OUTCOMES,
@@ -242,9 +242,10 @@ def test_a_group_may_have_a_target_of_its_own():
     pool, checked = split_pool(_two_kinds(rng), 1200, rng)
     policy = choose_policy(
         checked, pool, check=Check.EV, verifier="v", target=0.001,
-        groups=(Group.ABSENT, Group.COVERED), targets={Group.COVERED: 0.8},
+        groups=(Group.ABSENT, Group.COVERED), targets={(Group.COVERED, Outcome.ACCEPT): 0.8},
     )  # fmt: skip
-    assert (policy.target_of(Group.ABSENT), policy.target_of(Group.COVERED)) == (0.001, 0.8)
+    assert policy.target_of(Group.ABSENT, Outcome.ACCEPT) == 0.001
+    assert policy.target_of(Group.COVERED, Outcome.ACCEPT) == 0.8
     assert policy.threshold(Outcome.ACCEPT, Group.ABSENT) == NEVER
     assert policy.threshold(Outcome.ACCEPT, Group.COVERED) < 1
 
@@ -255,14 +256,29 @@ def test_one_threshold_given_by_hand_goes_for_every_group():
     assert decision.action is Action.ACCEPT and decision.group is Group.COVERED
 
 
-def test_nothing_stands_of_which_the_verifier_is_less_sure_than_people_are_right():
+def test_people_are_often_wrong_with_an_answer_that_is_rarely_right():
+    assert people_wrong(0.5, 0.2) == pytest.approx(0.2)
+    # 9 in 10 are so: of 100, people say yes to 90 * 0.8 and to 10 * 0.2
+    assert people_wrong(0.74, 0.2) == pytest.approx(2 / 74)
+    assert people_wrong(0.26, 0.2) == pytest.approx(18 / 26)
+    assert people_wrong(0.0, 0.2) == 1.0
+
+
+def test_an_answer_stands_no_further_than_where_it_is_as_right_as_peoples():
     rng = np.random.default_rng(8)
-    decisions = [Checked(Outcome.ACCEPT, float(c), Outcome.ACCEPT)
-                 for c in rng.uniform(0.5, 1.0, 3000)]  # fmt: skip
-    pool, checked = split_pool(decisions, 1500, rng)
-    policy = choose_policy(checked, pool, check=Check.EV, verifier="v", target=0.3,
-                           people_error=0.182)  # fmt: skip
-    assert 0.818 <= policy.threshold(Outcome.ACCEPT) < 0.84
+    confidences = rng.uniform(0.5, 1.0, 4000)
+    truth = [Outcome.ACCEPT if u < c else Outcome.REJECT
+             for c, u in zip(confidences, rng.random(4000), strict=True)]  # fmt: skip
+    decisions = [Checked(Outcome.ACCEPT, float(c), t)
+                 for c, t in zip(confidences, truth, strict=True)]  # fmt: skip
+    pool, checked = split_pool(decisions, 2000, rng)
+    given = {"check": Check.EV, "verifier": "v", "target": 0.6}
+    free = choose_policy(checked, pool, **given).threshold(Outcome.ACCEPT)
+    held = choose_policy(checked, pool, people_error=0.182, **given).threshold(Outcome.ACCEPT)
+    assert free == pytest.approx(0.5, abs=0.01)
+    said = np.mean([c.truth is Outcome.ACCEPT for c in checked])
+    least = 1 - people_wrong(float(said), 0.182)
+    assert least <= confidences[confidences >= held].mean() < least + 0.02
 
 
 def _opposite(truth):

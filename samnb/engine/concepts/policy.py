@@ -172,6 +172,7 @@ def choose_routing(
     seed: int,
     people_error: float = 0.0,
     absent_target: float | None = None,
+    reject_target: float | None = None,
 ) -> RoutingPolicy:
     """See ``ConceptSession.choose_routing``."""
     state = loop.refresh()
@@ -184,13 +185,17 @@ def choose_routing(
         pool.setdefault((one.group, one.advice.outcome), []).append(one.advice.confidence)
     # What never came up needs no part of delta; people's answers have no say in that.
     groups = [g for g in routing.GROUPS[CHECKS[task]] if any(of is g for of, _ in pool)]
-    targets = {Group.ABSENT: target if absent_target is None else absent_target}
+    targets: dict[tuple[Group, Outcome], float] = {}
+    if task is ConceptTask.EV and absent_target is not None:
+        targets |= {(Group.ABSENT, outcome): absent_target for outcome in routing.ROUTED}
+    if task is ConceptTask.EV and reject_target is not None:
+        targets |= {(group, Outcome.REJECT): reject_target for group in groups}
     before = state.routing.get(task)
     look = 1
     if before is not None and before.verifier == verifier:
         look += int(dict(before.details).get("look", "0"))
     level = level_of(delta, look, len(routing.ROUTED) * len(groups))
-    needed = n_needed(max(target, *targets.values()), level)
+    needed = n_needed(max([target, *targets.values()]), level)
     policy = routing_choice.choose_policy(
         checked,
         pool,
@@ -228,7 +233,7 @@ def switch_of(
     for one in policy.thresholds:
         details.append((f"{_name(one)}.n_checked", str(one.n_checked)))
         details.append((f"{_name(one)}.n_wrong", str(one.n_wrong)))
-    details += [(f"{group.value}.target", repr(value)) for group, value in policy.targets]
+    details += [(f"{g.value}.{o.value}.target", repr(value)) for g, o, value in policy.targets]
     return RoutingSwitched(
         task,
         mode,
@@ -278,8 +283,11 @@ def policy_of(switch: RoutingSwitched) -> RoutingPolicy:
         switch.seed,
         int(details.get("n_checked", "0")),
         switch.reason,
-        tuple((g, float(details[f"{g.value}.target"])) for g in Group
-              if f"{g.value}.target" in details),
+        tuple(
+            (g, o, float(details[name]))
+            for g in Group for o in Outcome
+            if (name := f"{g.value}.{o.value}.target") in details
+        ),
     )  # fmt: skip
 
 
@@ -295,7 +303,9 @@ class PolicyRouter:
 
     def target_error(self, task: ConceptTask, group: Group = Group.ALL) -> float:
         """See :class:`~samnb.engine.concepts.verifying.Router`."""
-        return self._policies[task].target_of(group) if task in self._policies else 0.0
+        policy = self._policies.get(task)
+        targets = [policy.target_of(group, o) for o in routing.ROUTED] if policy else []
+        return max(targets, default=0.0)
 
     def bound(self, task: ConceptTask, group: Group = Group.ALL) -> float:
         """The greatest bound among the outcomes that may stand; 1.0 where none may."""

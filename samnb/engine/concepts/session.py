@@ -103,6 +103,7 @@ class ConceptSession(ConceptCore):
         seed: int = 0,
         people_error: float = 0.0,
         absent_target: float | None = None,
+        reject_target: float | None = None,
     ) -> RoutingPolicy:
         """Set thresholds from what people checked, and switch routing on where the bound
         allows it; see :mod:`samnb.engine.routing`. EV about pairs without any mask is apart
@@ -117,15 +118,17 @@ class ConceptSession(ConceptCore):
             seed: of the audit's choice.
             people_error: share of people's answers that are wrong themselves, as far as
                 known beforehand; thresholds then begin where that leaves them a chance, and
-                end where the verifier is as sure as people are right.
+                end where the verifier is as right as people.
             absent_target: the target of EV about pairs without masks; None is ``target``.
+            reject_target: the target of EV's Reject, which sends pairs to people: a wrong one
+                costs their time and leaves no error. None is that of Accept.
 
         Raises:
             FlowError: the verifier has answered nothing yet.
         """
         return policy.choose_routing(
             self, ConceptTask(task), verifier, target, delta, audit_rate, seed, people_error,
-            absent_target,
+            absent_target, reject_target,
         )  # fmt: skip
 
     def guard_routing(self, task: ConceptTask | str) -> DriftReport | None:

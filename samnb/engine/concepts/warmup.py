@@ -57,6 +57,8 @@ class Targets:
         mv_people: share of people's MV answers that are wrong, as far as known.
         ev_people: likewise for EV.
         ev_absent: ``ev`` of pairs without masks, where they have a target of their own.
+        ev_reject: ``ev`` of Reject alone. Who rejects a pair sends it to people, who look again:
+            a wrong Reject costs time and leaves no error in the data.
     """
 
     mv: float
@@ -66,6 +68,7 @@ class Targets:
     mv_people: float = 0.0
     ev_people: float = 0.0
     ev_absent: float | None = None
+    ev_reject: float | None = None
 
     @classmethod
     def as_people(cls, skill: Skill) -> Targets:
@@ -76,6 +79,7 @@ class Targets:
             max(parity(skill.ev_accuracy), 0.05),
             mv_people=1 - skill.mv_accuracy,
             ev_people=1 - skill.ev_accuracy,
+            ev_reject=0.5,
         )
 
 
@@ -142,7 +146,8 @@ def switch_on(loop: ConceptSession, verifier: ConceptVerifier, targets: Targets,
             audit_rate=targets.audit_rate,
             seed=seed,
             people_error=people_error,
-            absent_target=targets.ev_absent if task is ConceptTask.EV else None,
+            absent_target=targets.ev_absent,
+            reject_target=targets.ev_reject,
         )
 
 

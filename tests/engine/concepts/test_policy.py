@@ -120,10 +120,12 @@ def test_only_a_random_slice_is_evidence():
 
 
 def test_pairs_with_masks_are_apart_from_pairs_without(desk, answered):
-    answered.choose_routing("ev", "judge@1", target=0.05, absent_target=0.2)
+    answered.choose_routing("ev", "judge@1", target=0.05, absent_target=0.2, reject_target=0.4)
     switch = desk().state.routing[ConceptTask.EV]
     (absent, *_) = switch.thresholds
-    assert absent[0] == "absent.accept" and dict(switch.details)["absent.target"] == "0.2"
+    details = dict(switch.details)
+    assert absent[0] == "absent.accept" and details["absent.accept.target"] == "0.2"
+    assert details["absent.reject.target"] == "0.4"
     (cup,) = answered.add_pairs(desk.media_id, ["cup 1"])
     answered.propose(Segmenter({"cup 1": [(0, 0.9)]}))
     (mask,) = answered.pair(cup.id).proposal.masks
