@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from samnb.masks.ops import bounds
 from samnb.models.base import BoolMask, FramePrompts, Image, Tracker
 from samnb.models.concepts import ConceptPrediction, ConceptSegmenter, Instance
+from samnb.models.verifier_features import overlaps
 from samnb.types import ModelError
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -31,6 +32,14 @@ class SeesEverything(Protocol):
 
     def everything(self, image: Image, phrase: str) -> ConceptPrediction:
         """Answer for a phrase with every candidate, also those not worth looking at."""
+
+
+@runtime_checkable
+class TellsWhy(SeesEverything, Protocol):
+    """One that can also say why."""
+
+    def evidence(self, image: Image, phrase: str) -> Floats:
+        """(N, K) float32 log-odds behind the score of each candidate, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,47 +84,62 @@ def segmenter_aids(segmenter: ConceptSegmenter, *, tracker: Tracker | None = Non
         segmenter: gives candidates and scores.
         tracker: decodes each mask anew from its box; costs one decode for each mask.
     """
-    last: list[tuple[Image, str, tuple[Instance, ...]]] = []
+    last: list[tuple[Image, str, tuple[Instance, ...], Floats]] = []
 
-    def candidates(image: Image, phrase: str) -> Sequence[Instance]:
+    def ask(image: Image, phrase: str) -> tuple[tuple[Instance, ...], Floats]:
         if last and last[0][0] is image and last[0][1] == phrase:
-            return last[0][2]
+            return last[0][2:]
         if isinstance(segmenter, SeesEverything):
             found = segmenter.everything(image, phrase)
         else:
             found = segmenter.segment(image, [phrase])[0]
         told = tuple(Instance(i.mask, i.score * found.presence) for i in found.instances)
-        last[:] = [(image, phrase, told)]
-        return told
+        why = np.zeros((len(told), 0), np.float32)
+        if isinstance(segmenter, TellsWhy):
+            why = segmenter.evidence(image, phrase)
+        last[:] = [(image, phrase, told, why)]
+        return told, why
+
+    def candidates(image: Image, phrase: str) -> Sequence[Instance]:
+        return ask(image, phrase)[0]
 
     def scorer(image: Image, phrase: str, masks: Sequence[BoolMask]) -> Floats:
-        return agreement(candidates(image, phrase), masks)
+        return agreement(*ask(image, phrase), masks)
 
     name = segmenter.name if tracker is None else f"{segmenter.name}+{tracker.name}"
     redraw = None if tracker is None else second_decode(tracker)
     return Aids(candidates, scorer, redraw, name)
 
 
-def agreement(candidates: Sequence[Instance], masks: Sequence[BoolMask]) -> Floats:
-    """How a segmenter's candidates speak of each mask, (N, 6) float32.
+def agreement(candidates: Sequence[Instance], why: Floats, masks: Sequence[BoolMask]) -> Floats:
+    """How a segmenter's candidates speak of each mask, (N, 6 + K) float32.
 
     Columns: best IoU with a candidate, that candidate's score, the highest score among
     candidates that overlap at all, the highest score of all; the log-odds of the second and
-    the fourth, a quarter of each.
+    the fourth, a quarter of each; a quarter of the best candidate's evidence.
+
+    Args:
+        candidates: what the segmenter sees, C of them.
+        why: (C, K) log-odds behind their scores; K may be 0.
+        masks: (H, W) bool each.
     """
-    top = max((c.score for c in candidates), default=0.0)
-    rows = np.zeros((len(masks), 6), np.float32)
-    areas = [int(np.count_nonzero(c.mask)) for c in candidates]
-    for at, mask in enumerate(masks):
-        own, near = int(np.count_nonzero(mask)), 0.0
-        best: tuple[float, float] = (0.0, 0.0)
-        for candidate, area in zip(candidates, areas, strict=True):
-            shared = int(np.count_nonzero(candidate.mask & mask))
-            if shared:
-                best = max(best, (float(shared / (own + area - shared)), candidate.score))
-                near = max(near, candidate.score)
-        rows[at] = (*best, near, top, _odds(best[1]) / 4, _odds(top) / 4)
+    scores = np.array([c.score for c in candidates])
+    top = float(scores.max(initial=0.0))
+    shared, ious = overlaps(masks, [c.mask for c in candidates])
+    rows = np.zeros((len(masks), 6 + why.shape[1]), np.float32)
+    for at in range(len(masks)):
+        best, iou, score, near = -1, 0.0, 0.0, 0.0
+        if shared[at].any():
+            best = int(np.lexsort((scores, ious[at]))[-1])
+            iou, score = float(ious[at, best]), float(scores[best])
+            near = float(scores[shared[at] > 0].max())
+        rows[at, :6] = (iou, score, near, top, _odds(score) / 4, _odds(top) / 4)
+        rows[at, 6:] = why[best] / 4 if best >= 0 else -_NOTHING / 4
     return rows
+
+
+_NOTHING: Final = 12.0
+"""Log-odds against a mask where the segmenter sees nothing."""
 
 
 def _odds(score: float) -> float:

@@ -143,17 +143,23 @@ def uncovered(
     A candidate is covered when one accepted mask holds ``share`` of its pixels, or both
     have an IoU of ``share``.
     """
-    left = []
-    for at, candidate in enumerate(candidates):
-        area = int(np.count_nonzero(candidate))
-        for mask in accepted:
-            shared = int(np.count_nonzero(candidate & mask))
-            both = area + int(np.count_nonzero(mask)) - shared
-            if shared >= share * max(area, 1) or shared >= share * both:
-                break
-        else:
-            left.append(at)
-    return left
+    shared, ious = overlaps(candidates, accepted)
+    areas = np.array([max(1, int(np.count_nonzero(c))) for c in candidates]).reshape(-1, 1)
+    is_covered = (shared >= share * areas) | (ious >= share)
+    return np.flatnonzero(~is_covered.any(axis=1)).tolist()
+
+
+def overlaps(
+    masks: Sequence[BoolMask], others: Sequence[BoolMask]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Pixels that each of N masks shares with each of M others, and their IoU, (N, M) each."""
+    if not masks or not others:
+        return np.zeros((len(masks), len(others))), np.zeros((len(masks), len(others)))
+    a = np.stack([mask.ravel() for mask in masks]).astype(np.float32)
+    b = np.stack([mask.ravel() for mask in others]).astype(np.float32)
+    shared = (a @ b.T).astype(np.float64)  # exact: counts below 2**24
+    either = a.sum(1, dtype=np.float64)[:, None] + b.sum(1, dtype=np.float64) - shared
+    return shared, shared / np.maximum(either, 1)
 
 
 def _check(image: Image, mask: BoolMask) -> None:

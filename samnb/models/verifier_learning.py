@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from samnb.models.verifier_net import N_COVER, VerifierNet
+from samnb.models.verifier_net import VerifierNet
 from samnb.models.verifier_small import cover_of
 from samnb.models.verifier_tables import (
     EV_OPTIONS,
@@ -90,7 +90,8 @@ class Learner:
         settings: how to learn.
         seed: of everything random.
         tick: called with the loss after each pass; what it raises ends the training.
-        keeps_words: leave what words look like as it is, and learn judging alone.
+        keeps_words: leave what words look like as it is, and what they say by themselves, and
+            learn judging alone.
     """
 
     def __init__(
@@ -116,7 +117,7 @@ class Learner:
         """
         folds = self.settings.folds
         mv_logits = torch.zeros(len(table.answers), len(MV_OPTIONS))
-        covers = torch.zeros(len(questions.pairs), N_COVER)
+        covers = torch.zeros(len(questions.pairs), VerifierNet(table.n_extra).n_cover)
         for fold in range(folds):
             rest, own = (np.flatnonzero(table.folds != fold), np.flatnonzero(table.folds == fold))
             asked = np.flatnonzero(questions.folds == fold)
@@ -156,8 +157,7 @@ class Learner:
                 net.load_state_dict(start.state_dict())
             net.learn_words(table.words, min_count=self.settings.min_word_count)
             apart = {id(p) for p in net.ev_parameters()}
-            apart |= {id(p) for p in net.word_parameters()} if self._keeps_words else set()
-            chosen = [p for p in net.parameters() if id(p) not in apart]
+            chosen = [p for p in net.parameters() if id(p) not in apart | self._fixed(net)]
 
             def loss_of(rows: Tensor) -> Tensor:
                 noise = self.settings.noise
@@ -185,7 +185,7 @@ class Learner:
 
         def loss_of(chosen: Tensor) -> Tensor:
             at = within[chosen]
-            inputs = covers[at] + 0.3 * self.settings.noise * torch.randn(len(at), N_COVER)
+            inputs = covers[at] + 0.3 * self.settings.noise * torch.randn(len(at), net.n_cover)
             return mean_loss(
                 net.ev(inputs, words[at]), questions.answers[at], questions.weights[at]
             )
@@ -195,8 +195,14 @@ class Learner:
             torch.manual_seed(torch_seed)
             if is_fresh:
                 begin_with_shares(net.ev_head, questions.answers[within])
-            self._descend(net, net.ev_parameters(), len(rows), self.settings.ev_epochs, loss_of)
+            chosen = [p for p in net.ev_parameters() if id(p) not in self._fixed(net)]
+            self._descend(net, chosen, len(rows), self.settings.ev_epochs, loss_of)
         net.eval()
+
+    def _fixed(self, net: VerifierNet) -> set[int]:
+        """What is not learned, by identity."""
+        fixed = [*net.word_parameters(), *net.tone_parameters()] if self._keeps_words else []
+        return {id(p) for p in fixed}
 
     def _descend(
         self,

@@ -27,13 +27,16 @@ MAX_WORDS: Final = 12
 """Further words of a phrase are not read."""
 N_MV: Final = 5
 N_EV: Final = 6
-N_COVER: Final = 18
-"""Numbers about a pair that :meth:`VerifierNet.cover` computes."""
+N_COVER: Final = 22
+"""Numbers about a pair that :meth:`VerifierNet.cover` computes, beside the best candidate's own."""
+IS_EMPTY: Final = 1
+"""Which of them is 1 for a pair without accepted masks."""
 
 _SPACE: Final = 48
 _HIDDEN: Final = 192
 _TONE: Final = 6
 _HEAD: Final = 32
+_NONE: Final = 9.2  # log-odds of what is not there: the least that any has
 _LIMIT: Final = 12.0  # logits beyond this say no more, and their difference to 1 is lost in float32
 
 
@@ -63,6 +66,9 @@ class VerifierNet(nn.Module):
     q_mean: Tensor
     q_scale: Tensor
     known: Tensor
+    mv_shift: Tensor
+    ev_shift: Tensor
+    ev_heat: Tensor
 
     def __init__(self, n_extra: int = 0) -> None:
         super().__init__()
@@ -73,6 +79,10 @@ class VerifierNet(nn.Module):
         self.register_buffer("q_mean", torch.zeros(n_quality))
         self.register_buffer("q_scale", torch.ones(n_quality))
         self.register_buffer("known", torch.zeros(N_BUCKETS, dtype=torch.bool))
+        # Pairs with masks, and without: two questions, each honest by itself.
+        self.register_buffer("mv_shift", torch.zeros(1))
+        self.register_buffer("ev_shift", torch.zeros(2))
+        self.register_buffer("ev_heat", torch.ones(2))
         self.straight = nn.Linear(N_APPEARANCE, _SPACE)
         last = nn.Linear(_HIDDEN, _SPACE)
         # Begins as a straight map, which is all that a few hundred verdicts can support.
@@ -94,8 +104,14 @@ class VerifierNet(nn.Module):
             nn.Linear(_HEAD, N_MV),
         )  # fmt: skip
         self.ev_head = nn.Sequential(
-            nn.Linear(N_COVER + _TONE, _HEAD), nn.GELU(), nn.Dropout(0.1), nn.Linear(_HEAD, N_EV)
-        )
+            nn.Linear(self.n_cover + _TONE, _HEAD), nn.GELU(), nn.Dropout(0.1),
+            nn.Linear(_HEAD, N_EV),
+        )  # fmt: skip
+
+    @property
+    def n_cover(self) -> int:
+        """Numbers that :meth:`cover` computes."""
+        return N_COVER + self.n_extra
 
     def learn_scale(self, looks: Tensor, fits: Tensor) -> None:
         """Take means and spreads from the training examples."""
@@ -148,6 +164,10 @@ class VerifierNet(nn.Module):
             fits: (N, N_QUALITY + n_extra).
             words: (N, MAX_WORDS).
         """
+        return self._judge(looks, fits, words) + functional.pad(self.mv_shift, (0, N_MV - 1))
+
+    def _judge(self, looks: Tensor, fits: Tensor, words: Tensor) -> Tensor:
+        """The same before it is made honest: what EV learned to read, and so reads."""
         both, weakest, share = self.match(looks, words)
         parts = [both[:, None] / 4, weakest[:, None] / 4, share[:, None], self._scaled(fits, "q"),
                  _tone(self.mv_tone, words)]  # fmt: skip
@@ -155,9 +175,11 @@ class VerifierNet(nn.Module):
         return logits
 
     def ev(self, covers: Tensor, words: Tensor) -> Tensor:
-        """Logits of exhaustivity verification, (N, 6), from (N, N_COVER) covers."""
+        """Logits of exhaustivity verification, (N, 6), from (N, n_cover) covers."""
         logits: Tensor = self.ev_head(torch.cat([covers, _tone(self.ev_tone, words)], dim=1))
-        return logits
+        is_empty = covers[:, IS_EMPTY].round().clamp(0, 1).long()  # noise may lie on it
+        shift = functional.pad(self.ev_shift[is_empty][:, None], (0, N_EV - 1))
+        return (logits + shift) / self.ev_heat[is_empty][:, None]
 
     @torch.no_grad()
     def cover(
@@ -169,8 +191,12 @@ class VerifierNet(nn.Module):
         accepted: Sequence[int],
         left: Sequence[int],
         scores: Sequence[float],
+        inside: Sequence[float],
     ) -> Tensor:
         """Say in numbers what the accepted masks leave over.
+
+        What a candidate is told by is kept as log-odds: between one and two in a hundred there
+        is as much to learn as between a third and a half.
 
         Args:
             looks: (N, N_APPEARANCE) of accepted masks and candidates together.
@@ -179,45 +205,59 @@ class VerifierNet(nn.Module):
             accepted: rows of the accepted masks.
             left: rows of the candidates that no accepted mask covers.
             scores: for each of ``left``, the segmenter's score with presence; nan for none.
+            inside: for each of ``left``, the share that lies in one accepted mask.
 
         Returns:
-            (N_COVER,) float32.
+            (n_cover,) float32.
         """
+        own, rest = list(accepted), list(left)
         zero = torch.zeros(0)
+        both = weakest = good = zero
+        known = float(self.known[words[words >= 0]].float().mean()) if (words >= 0).any() else 0.0
         if len(looks):
             every = words.expand(len(looks), -1)
-            both, weakest, share = self.match(looks, every)
-            good = self.mv(looks, fits, every).softmax(dim=1)[:, :2].sum(dim=1)
-        else:
-            both = weakest = good = zero
-            share = self.match(looks.reshape(0, N_APPEARANCE), words[:0])[2]
-        known = float(share[0]) if len(share) else 0.0
-        inside, rest = list(accepted), list(left)
-        chance, fit = both.sigmoid()[rest], good[rest]
+            both, weakest, _ = self.match(looks, every)
+            good = self._judge(looks, fits, every).softmax(dim=1)[:, :2].sum(dim=1)
         told = torch.tensor([0.0 if s != s else s for s in scores], dtype=torch.float32)
-        most = told.max().clamp(1e-4, 1 - 1e-4) if rest else torch.tensor(1e-4)
-        top = torch.cat([fit, torch.zeros(2)]).topk(2).values
-        best = float(both[rest].max()) / 4 if rest else -_LIMIT / 4
-        return torch.tensor(
+        found = torch.tensor(
             [
-                len(inside) ** 0.5, float(not inside),
-                float(good[inside].mean()) if inside else 0.0,
-                float(good[inside].min()) if inside else 0.0,
-                float(both[inside].min()) / 4 if inside else 0.0,
-                len(rest) ** 0.5 / 2, best,
-                float(weakest[rest].max()) / 4 if rest else -_LIMIT / 4,
-                float(chance.max()) if rest else 0.0, float(chance.sum()) ** 0.5,
-                float(top[0]), float(top[1]), float(torch.log1p(-fit.clamp(max=0.999)).sum()) / 2,
-                float(told.max()) if rest else 0.0, float(torch.logit(most)) / 4,
-                float(torch.log1p(-told.clamp(max=0.999)).sum()) / 2,
-                float((told * chance).max()) if rest else 0.0, known,
+                len(own) ** 0.5, float(not own),
+                float(good[own].mean()) if own else 0.0,
+                float(good[own].min()) if own else 0.0,
+                float(both[own].min()) / 4 if own else 0.0,
+                len(rest) ** 0.5 / 2, known,
             ]
         )  # fmt: skip
+        if not rest:
+            nothing = torch.full((N_COVER - len(found) + self.n_extra,), -_NONE / 4)
+            return torch.cat([found, nothing])
+        fit, chance = good[rest], both[rest].sigmoid()
+        at = int(fit.argmax())
+        top = _odds(torch.cat([fit, torch.zeros(1)]).topk(2).values)
+        size = self._scaled(fits, "q")[:, 0]
+        more = torch.tensor(
+            [
+                float(top[0]) / 4, float(top[1]) / 4, float(_odds(_any(fit))) / 4,
+                float(both[rest].max()) / 4, float(weakest[rest].max()) / 4,
+                float(both[rest][at]) / 4, float(chance.max()), float(chance.sum()) ** 0.5,
+                float(_odds(told.max())) / 4, float(_odds(_any(told))) / 4,
+                float((_odds(told) + _odds(fit)).max()) / 8, float((told * chance).max()),
+                float(_odds(good[own].min()) - top[0]) / 4 if own else 0.0,
+                float(size[rest][at] - size[own].mean()) / 2 if own else 0.0,
+                float(inside[at]),
+            ]
+        )  # fmt: skip
+        best = self._scaled(fits, "q")[rest][at, N_QUALITY:] / 2
+        return torch.cat([found, more, best])
 
     def word_parameters(self) -> list[nn.Parameter]:
         """What tells whether a thing is what words say."""
         parts = (self.straight, self.bent, self.words, self.bias)
         return [p for part in parts for p in part.parameters()]
+
+    def tone_parameters(self) -> list[nn.Parameter]:
+        """What words say by themselves, whatever is seen: "it" cannot be masked."""
+        return [*self.mv_tone.parameters(), *self.ev_tone.parameters()]
 
     def ev_parameters(self) -> list[nn.Parameter]:
         """What only exhaustivity verification trains."""
@@ -233,3 +273,13 @@ def _tone(table: nn.Embedding, words: Tensor) -> Tensor:
     counts = (words >= 0)[..., None]
     total: Tensor = (table(words.clamp_min(0)) * counts).sum(dim=1)
     return total / counts.sum(dim=1).clamp_min(1) * 4
+
+
+def _any(chances: Tensor) -> Tensor:
+    """Chance that any of several independent things is so."""
+    return 1 - (1 - chances.clamp(max=0.9999)).log().sum().exp()
+
+
+def _odds(chances: Tensor) -> Tensor:
+    """Log-odds, kept finite."""
+    return torch.logit(chances.clamp(1e-4, 1 - 1e-4))

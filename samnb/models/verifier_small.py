@@ -27,11 +27,17 @@ from samnb.metrics.calibration import apply_temperature
 from samnb.models.base import BoolMask, Image
 from samnb.models.concepts import Instance, Probabilities
 from samnb.models.verifier_aids import Aids
-from samnb.models.verifier_features import N_APPEARANCE, appearance, quality, uncovered
+from samnb.models.verifier_features import (
+    N_APPEARANCE,
+    appearance,
+    overlaps,
+    quality,
+    uncovered,
+)
 from samnb.models.verifier_net import VerifierNet, pad_words
 from samnb.types import InputError, ModelError
 
-FORMAT: Final = "samnb-verifier-2"
+FORMAT: Final = "samnb-verifier-3"
 """What the header of a weights file says under ``format``."""
 _CACHED: Final = 20_000  # masks; about 1.6 kB each
 
@@ -115,7 +121,17 @@ def fingerprint(image: Image) -> bytes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
-    """One exhaustivity question in numbers, before the network sees it."""
+    """One exhaustivity question in numbers, before the network sees it.
+
+    Attributes:
+        looks: (N, N_APPEARANCE) of accepted masks and candidates.
+        fits: (N, K) of them.
+        words: (1, MAX_WORDS) of the phrase.
+        accepted: rows of the accepted masks.
+        left: rows of the candidates that no accepted mask covers.
+        scores: of these, what the segmenter says.
+        inside: of these, the share that lies in one accepted mask.
+    """
 
     looks: Tensor
     fits: Tensor
@@ -123,6 +139,7 @@ class Pair:
     accepted: tuple[int, ...]
     left: tuple[int, ...]
     scores: tuple[float, ...]
+    inside: tuple[float, ...] = ()
 
 
 def describe_pair(
@@ -132,7 +149,10 @@ def describe_pair(
     candidates = [c for c in describer.candidates(image, phrase) if c.mask.any()]
     accepted = [mask for mask in masks if mask.any()]
     left = uncovered([c.mask for c in candidates], accepted)
-    every = [*accepted, *(candidates[at].mask for at in left)]
+    rest = [candidates[at].mask for at in left]
+    every = [*accepted, *rest]
+    shared, _ = overlaps(rest, accepted)
+    inside = shared.max(axis=1, initial=0.0) / [max(1, int(np.count_nonzero(m))) for m in rest]
     looks, fits = describer.describe(image, phrase, every)
     n = len(accepted)
     return Pair(
@@ -142,11 +162,12 @@ def describe_pair(
         tuple(range(n)),
         tuple(range(n, len(every))),
         tuple(candidates[at].score for at in left),
+        tuple(inside.tolist()),
     )
 
 
 def cover_of(net: VerifierNet, pair: Pair) -> Tensor:
-    """The pair's (N_COVER,) numbers as a network sees them."""
+    """The pair's (n_cover,) numbers as a network sees them."""
     return net.cover(
         pair.looks,
         pair.fits,
@@ -154,6 +175,7 @@ def cover_of(net: VerifierNet, pair: Pair) -> Tensor:
         accepted=pair.accepted,
         left=pair.left,
         scores=pair.scores,
+        inside=pair.inside,
     )
 
 

@@ -43,6 +43,17 @@ def test_it_finds_things_with_their_masks(segmenter):
     assert np.median(found) > 0.65
 
 
+def test_it_says_why_a_thing_is_likely_in_the_order_of_all_it_sees(segmenter):
+    scene = make_concept_scene(9_500_001, difficulty=0.1, split="test")
+    phrase = scene.phrases[0]
+    seen = segmenter.everything(scene.image, phrase)
+    why = segmenter.evidence(scene.image, phrase)
+    assert why.shape == (len(seen.instances), 3) and why.dtype == np.float32
+    assert (why[:, 0] <= why[:, 1] + 1e-4).all()  # all words fit no better than the weakest
+    best = why[0, 0] + why[0, 2]
+    assert best >= np.median(why[:, 0] + why[:, 2])
+
+
 def test_words_it_was_never_taught_are_not_there(segmenter):
     (answer,) = segmenter.segment(SCENES[0].image, ["sofa"])
     assert answer.presence < 0.5 and not answer.kept()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from samnb.models.concepts import ConceptPrediction, Instance
-from samnb.models.verifier_use import acceptance, ev_presence, with_verifier
+from samnb.models.verifier_use import acceptance, combined_presence, ev_presence, with_verifier
 from samnb.types import InputError
 
 IMAGE = np.zeros((8, 8, 3), np.uint8)
@@ -49,6 +49,22 @@ def test_ev_presence_takes_the_place_of_the_segmenters():
     assert [i.score for i in found.kept()] == [0.9, 0.8]
     gone = with_verifier(FOUND, IMAGE, "cup", ev=Judge(accept_zero=0.9))
     assert gone.kept() == ()
+
+
+@pytest.mark.parametrize(
+    ("segmenter", "ev", "presence"),
+    [(0.9, 0.2, 0.2), (0.9, 0.4, 0.9), (0.2, 0.6, 0.2), (0.2, 0.8, 0.8), (0.95, 0.8, 0.95)],
+)
+def test_ev_overrules_the_segmenter_only_where_it_is_sure(segmenter, ev, presence):
+    assert combined_presence(segmenter, ev) == presence
+
+
+def test_as_in_the_paper_ev_may_always_take_the_segmenters_place():
+    unsure = Judge(accept_zero=0.6)
+    assert with_verifier(FOUND, IMAGE, "cup", ev=unsure).presence == 0.4
+    found = with_verifier(ConceptPrediction(0.9, FOUND.instances), IMAGE, "cup", ev=unsure,
+                          replaces_presence=True)  # fmt: skip
+    assert found.presence == pytest.approx(0.4)
 
 
 def test_mv_strikes_out_rejected_masks_and_is_asked_only_about_what_is_left():

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from samnb.metrics.calibration import expected_calibration_error, top_label
 from samnb.models.concepts import ConceptSegmenter, ConceptVerifier, Probabilities
@@ -46,11 +47,14 @@ def evaluate(
         on_picture: called with the number of pictures done.
 
     Returns:
-        JSON-ready, for ``mv`` and ``ev``: see :func:`figures`; for ``presence``: accuracies of
-        the EV presence score and of the segmenter's presence at 0.5, and the phrases asked.
+        JSON-ready, for ``mv`` and ``ev``: see :func:`figures`; ``ev_absent`` and
+        ``ev_covered`` are the same for pairs without and with masks; for ``presence``:
+        accuracies at 0.5 and areas under the curve of the EV presence score and of the
+        segmenter's presence, and the phrases asked.
     """
     rows: dict[str, list[tuple[Floats, int]]] = {"mv": [], "ev": []}
-    presence: list[tuple[bool, bool, bool]] = []
+    rows |= {"ev_absent": [], "ev_covered": []}
+    presence: list[tuple[bool, float, float]] = []
     for done, seed in enumerate(seeds, 1):
         scene = make_concept_scene(seed, difficulty=difficulty, split="test")
         for one in verdicts(scene, segmenter, with_spoilt=False):
@@ -60,10 +64,12 @@ def evaluate(
                 rows["mv"].append((row, MV_OPTIONS.index(example.answer)))
             elif isinstance(example, EvExample):
                 row = verifier.verify_exhaustive(scene.image, example.phrase, example.masks)
-                rows["ev"].append((row, EV_OPTIONS.index(example.answer)))
+                told_by = row, EV_OPTIONS.index(example.answer)
+                rows["ev"].append(told_by)
+                rows["ev_covered" if example.masks else "ev_absent"].append(told_by)
                 is_there = bool(scene.named(example.phrase))
                 chance = ev_presence(verifier, scene.image, example.phrase)
-                presence.append((is_there, chance > 0.5, told > 0.5))
+                presence.append((is_there, chance, told))
         if on_picture is not None:
             on_picture(done)
     found: dict[str, Any] = {
@@ -72,17 +78,31 @@ def evaluate(
             np.array([answer for _, answer in rows[task]], np.int64),
             accuracy,
         )
-        for task, accuracy in (("mv", MV_ACCURACY), ("ev", EV_ACCURACY))
+        for task, accuracy in (
+            ("mv", MV_ACCURACY), ("ev", EV_ACCURACY), ("ev_absent", EV_ACCURACY),
+            ("ev_covered", EV_ACCURACY),
+        )
         if rows[task]
-    }
-    table = np.array(presence, np.bool_).reshape(-1, 3)
-    found["presence"] = {
-        "phrases": len(table),
-        "named": int(table[:, 0].sum()),
-        "ev": _share(table[:, 1] == table[:, 0]),
-        "segmenter": _share(table[:, 2] == table[:, 0]),
-    }
+    }  # fmt: skip
+    table = np.array(presence, np.float64).reshape(-1, 3)
+    is_there = table[:, 0] > 0
+    found["presence"] = {"phrases": len(table), "named": int(is_there.sum())}
+    for name, chance in (("ev", table[:, 1]), ("segmenter", table[:, 2])):
+        found["presence"][name] = _share((chance > 0.5) == is_there)
+        found["presence"][f"{name}_auc"] = area_under_curve(chance, is_there)
     return found
+
+
+def area_under_curve(scores: Floats, is_so: Bools) -> float:
+    """Chance that what is so has the higher score (ties count half); nan without both kinds.
+
+    The statistic of Mann and Whitney (Ann. Math. Stat. 18, 1947), from ranks.
+    """
+    n, m = int(is_so.sum()), int((~is_so).sum())
+    if not n or not m:
+        return float("nan")
+    ranks = stats.rankdata(scores)
+    return round(float((ranks[is_so].sum() - n * (n + 1) / 2) / (n * m)), 3)
 
 
 def figures(
@@ -101,7 +121,8 @@ def figures(
         seed: of the people's errors.
 
     Returns:
-        ``n``; ``accuracy`` and ``ece`` against the truth; ``commonest``: accuracy of always
+        ``n``; ``accuracy`` and ``ece`` against the truth; ``auc``, how well the probability
+        of Accept tells what is to be accepted from the rest; ``commonest``: accuracy of always
         giving the commonest answer; ``accept_recall`` and ``reject_recall``: of what is to be
         accepted or rejected, how much is; ``left_out_ai`` and ``left_out_human``: agreement
         with the majority of the other people.
@@ -121,6 +142,7 @@ def figures(
     return {
         "n": len(right),
         "accuracy": _share(is_right),
+        "auc": area_under_curve(table[:, 0], accept),
         "ece": round(expected_calibration_error(confidences, is_right), 3),
         "commonest": round(max(float(accept.mean()), float(1 - accept.mean())), 3),
         "accept_recall": _share(said_accept[accept]),
