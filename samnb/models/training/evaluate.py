@@ -24,6 +24,9 @@ from samnb.models.training.common import mask_iou
 from samnb.models.training.tracking import ClipFrames
 
 MODES = ("mask", "click1", "click3")
+ROUND_CLICKS = 3
+"""Clicks on a corrected frame (SAM 2 paper, section 6.1). A single one often lands on a look-alike
+that was followed by mistake, says "not this" and leaves open what else."""
 _CLICKS = {"click1": 1, "click3": 3}
 
 
@@ -35,7 +38,7 @@ def evaluate_tracking(
     modes: Sequence[str] = MODES,
     with_flow: bool = False,
     rounds: Collection[int] = (),
-    round_clicks: int = 1,
+    round_clicks: int = ROUND_CLICKS,
 ) -> dict[str, float]:
     """Track every object of clips from its first frame.
 

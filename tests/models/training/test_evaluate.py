@@ -80,8 +80,9 @@ def test_each_round_mends_the_worst_frame_that_is_left(play):
 
 def test_a_corrected_frame_is_left_alone_even_if_it_stays_wrong(play):
     _, session = play(rounds=(3,), deaf=(1,))
-    corrected = [position for obj_id, position, n in session.clicks if obj_id == 1 and n]
+    corrected = [position for obj_id, position, n in session.clicks if obj_id == 1 and n == 1]
     assert corrected == [4, 3, 2]
+    assert max(n for _, _, n in session.clicks) == evaluate.ROUND_CLICKS
 
 
 def test_what_is_right_is_not_tracked_again(play):
