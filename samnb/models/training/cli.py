@@ -42,7 +42,7 @@ from samnb.models.training.distill import (
     run_distill,
     share_build,
 )
-from samnb.models.training.evaluate import MODES, evaluate_tracking
+from samnb.models.training.evaluate import MODES, ROUND_CLICKS, evaluate_tracking
 from samnb.models.training.memory import MemorySettings, run_memory
 from samnb.models.training.mobilesam import init_mobile, load_checkpoint
 from samnb.models.training.pseudo import PseudoSettings, label_videos
@@ -168,7 +168,8 @@ def _parser() -> argparse.ArgumentParser:
         help="measure after so many rounds of correction, too, such as 1 3 8",
     )
     ev.add_argument("--modes", nargs="+", choices=MODES, default=MODES, help="how tracks start")
-    ev.add_argument("--round-clicks", type=int, default=1, help="clicks a round and object")
+    help_clicks = "on each corrected frame (default %(default)s)"
+    ev.add_argument("--round-clicks", type=int, default=ROUND_CLICKS, help=help_clicks)
     for sub in (dis, mem, ev):
         sub.add_argument("--held-out", nargs="*", default=[], help="source names never trained on")
 
