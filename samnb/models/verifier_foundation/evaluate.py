@@ -85,11 +85,11 @@ def evaluate(
         if rows[task]
     }  # fmt: skip
     table = np.array(presence, np.float64).reshape(-1, 3)
-    is_there = table[:, 0] > 0
-    found["presence"] = {"phrases": len(table), "named": int(is_there.sum())}
-    for name, chance in (("ev", table[:, 1]), ("segmenter", table[:, 2])):
-        found["presence"][name] = _share((chance > 0.5) == is_there)
-        found["presence"][f"{name}_auc"] = area_under_curve(chance, is_there)
+    named = table[:, 0] > 0
+    found["presence"] = {"phrases": len(table), "named": int(named.sum())}
+    for name, column in (("ev", table[:, 1]), ("segmenter", table[:, 2])):
+        found["presence"][name] = _share((column > 0.5) == named)
+        found["presence"][f"{name}_auc"] = area_under_curve(column, named)
     return found
 
 
