@@ -62,6 +62,8 @@ FOLDS: Final = 3
 """Parts that the pictures are put into for cross-validation."""
 RARE: Final = -4.0
 """Logit that a new word fits anything, before it is learned."""
+_POSITIVE: Final = 1 / 3
+"""Share of positive phrases in the loss, however many negatives there are."""
 _KEEP: Final = 0.2
 """Weight of known words and of quality beside that of phrases."""
 _SHRINK: Final = 0.05
@@ -343,12 +345,13 @@ def _loss(
     lessons: Sequence[tuple[Lesson, Told]],
     keep: float = _KEEP,
 ) -> Tensor:
-    """Cross-entropy of what is told: summed over the views of a phrase, mean over phrases;
-    and, weighted with ``keep``, of known words and of being one whole thing, mean over
-    pictures."""
+    """Cross-entropy of what is told: summed over the views of a phrase, mean over phrases, where
+    positives have a fixed share; and, weighted with ``keep``, of known words and of being one
+    whole thing, mean over pictures."""
     embeddings, wholes = net.read(torch.cat([lesson.pooled for lesson, _ in lessons]))
     sizes = [len(lesson.pooled) for lesson, _ in lessons]
     phrases: list[Tensor] = []
+    signs: list[Tensor] = []
     rest: list[Tensor] = []
     for (lesson, said), embedding, whole in zip(
         lessons, embeddings.split(sizes), wholes.split(sizes), strict=True
@@ -358,6 +361,7 @@ def _loss(
         seen = calibration.instance_logits(whole.sigmoid(), log_p)
         each = F.binary_cross_entropy_with_logits(seen, said.named, reduction="none")
         phrases.append((each * said.counts).sum(0))
+        signs.append((lesson.target == 1).any(0).to(each.device))
         if said.words is not None:
             known = logits[:, : said.words.shape[1]]
             told = F.binary_cross_entropy_with_logits(known, said.words, reduction="none")
@@ -365,4 +369,10 @@ def _loss(
         thing = lesson.whole.to(whole.device).float()
         judged = F.binary_cross_entropy_with_logits(whole, thing.clamp(min=0), reduction="none")
         rest.append((judged * (thing >= 0)).sum())
-    return torch.cat(phrases).mean() + keep * torch.stack(rest).sum() / len(lessons)
+    loss, sign = torch.cat(phrases), torch.cat(signs)
+    # A fixed share: else many negatives teach that nothing is ever there.
+    parts = [(part.mean(), share) for part, share in
+             ((loss[sign], _POSITIVE), (loss[~sign], 1 - _POSITIVE)) if len(part)]  # fmt: skip
+    told = torch.stack([mean * share for mean, share in parts]).sum()
+    told = told / sum(share for _, share in parts)
+    return told + keep * torch.stack(rest).sum() / len(lessons)
