@@ -84,6 +84,10 @@ def _add_concept(tasks: Any) -> None:
         "half and a quarter of whose things they do not know (default: %(default)s)",
     )  # fmt: skip
     p.add_argument(
+        "--held-out", type=float, default=0.25, help="share of pictures that people answer "
+        "alone: models are measured on them, and verifiers earn leave (default: %(default)s)",
+    )  # fmt: skip
+    p.add_argument(
         "--test", type=int, default=0, help="further pictures that never enter the loop; after "
         "each cycle the segmenter is measured on their true masks (default: %(default)s)",
     )  # fmt: skip
@@ -151,8 +155,8 @@ def _concept(args: argparse.Namespace) -> int:
 
         result = run_cycles(
             args.project, worlds, segmenter, skill=skill, targets=targets,
-            verifier=_verifier(args), test=_test_world(args, size_hw), seed=args.seed,
-            on_progress=_show,
+            held_out_share=args.held_out, verifier=_verifier(args),
+            test=_test_world(args, size_hw), seed=args.seed, on_progress=_show,
         )  # fmt: skip
     else:
         result = _concept_arms(args, worlds, segmenter, skill, targets)
