@@ -85,6 +85,27 @@ def test_a_corrected_frame_is_left_alone_even_if_it_stays_wrong(play):
     assert max(n for _, _, n in session.clicks) == evaluate.ROUND_CLICKS
 
 
+@pytest.mark.parametrize(("found_x", "label"), [(40, 1), (14, 0)])
+def test_a_track_on_something_else_is_shown_the_object_first(found_x, label):
+    right = np.zeros((1, SIDE, SIDE), bool)
+    right[0, 8:24, 4:20] = True
+    found = np.zeros_like(right)
+    found[0, 4:30, found_x : found_x + 24] = True  # larger than the object
+    if not label:
+        found |= right  # the object and something beside it
+        right[0, 8:30, 4:28] = True
+    asked = []
+
+    class Session:
+        def set_prompts(self, obj_id, position, prompts):
+            asked.append(int(prompts.point_labels[0]))
+            return Prediction(right[0], 1.0, 1.0, 1.0)
+
+    track = evaluate._Track(0, "mask", right, found, set())
+    assert track.correct(Session(), 1)
+    assert asked == [label]
+
+
 def test_what_is_right_is_not_tracked_again(play):
     scores, session = play(rounds=(8,))
     assert len(session.propagated) == 1 + (LENGTH - 1)  # after that nothing is left
