@@ -90,7 +90,7 @@ class ConceptFinetuneSettings:
     steps: int = 150
     pictures: int = 12
     most_pictures: int = 60
-    lr: float = 3e-5
+    lr: float = 1e-5
     words_lr: float = 1e-2
     belief: float = 0.25
     rehearsed: int = 24
