@@ -27,7 +27,7 @@ from samnb.models.backend import GONE_LOGIT, Bank, Output
 from samnb.models.candidates import Candidates, Known, alone, describe, gather, places
 from samnb.models.looks import View
 
-TRUSTED_FROM: Final = 0.25
+TRUSTED_FROM: Final = 0.4
 """Later frames learn from a tracked frame from this expected IoU on."""
 SURE_FROM: Final = 0.6
 """A memory's own mask at or above this expected IoU needs no other candidates."""

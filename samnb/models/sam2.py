@@ -8,6 +8,7 @@ every output, and which reads files only. Given the same prompts the masks are t
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -123,7 +124,7 @@ class Sam2Backend:
         self._chooser = None if chooser is None else chooser.to(self._device)
         # The position code of the spatial memory is the same for all frames and objects.
         self._memory_code: Any = None
-        self._last_view: tuple[Features, View] | None = None
+        self._last_view: tuple[weakref.ref[Tensor], View] | None = None
 
     @property
     def size(self) -> int:
@@ -314,13 +315,17 @@ class Sam2Backend:
         settle(chooser, self.view(features), position, tracked, size, click)
 
     def view(self, features: Features) -> View:
-        """A frame as the chooser sees it; the last one is kept."""
-        last = self._last_view
-        if last is not None and last[0] is features:
+        """A frame as the chooser sees it; the last one is kept for as long as its features are."""
+        frame, last = features.maps[-1], self._last_view
+        if last is not None and last[0]() is frame:
             return last[1]
         view = View(features.pictures())
-        self._last_view = features, view
+        self._last_view = weakref.ref(frame, self._forget_view), view
         return view
+
+    def _forget_view(self, gone: weakref.ref[Tensor]) -> None:
+        if self._last_view is not None and self._last_view[0] is gone:
+            self._last_view = None
 
     def remember(self, features: Features, outputs: Sequence[Output], *, is_prompted: bool) -> None:
         """Encode the spatial memory of all outputs in one batch, kept as bfloat16 like SAM 2's.

@@ -8,9 +8,7 @@ it learns from the mistakes it will make (Ross et al., DAgger, arXiv 1011.0686).
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -32,37 +30,14 @@ from samnb.models.chooser import Choice, Chooser, Net, choose, sum_up, take
 from samnb.models.sam2 import Sam2Backend
 from samnb.models.training.clips import Clip
 from samnb.models.training.common import mask_iou
+from samnb.models.training.lessons import Lessons, join_lessons
 from samnb.models.training.prompts import click_inside
-
-log = logging.getLogger(__name__)
 
 _CLICKED = 1 / 3  # of the tracks start with a click, the others with a mask
 _FOLLOW_TRUTH = (0.5, 0.25)  # share of tracks that follow the best candidate: without, with chooser
 _GOOD_IOU = 0.3  # below, even the best candidate is not followed
-_EPOCHS, _BATCH, _RATE, _DECAY = 12, 1024, 3e-3, 1e-3
-
-
-@dataclass(frozen=True, eq=False)
-class Lessons:
-    """Described candidates.
-
-    Attributes:
-        numbers: (N, F) float32, see :func:`samnb.models.candidates.describe`.
-        ious: (N,) float32, with the object; 0 where it is absent.
-        counts: (G,) int64, how many of the rows in turn are the candidates of one frame.
-        absent: (G,) bool, whether the object is out of sight there.
-    """
-
-    numbers: Tensor
-    ious: Tensor
-    counts: Tensor
-    absent: Tensor
-
-
-def join_lessons(parts: Sequence[Lessons]) -> Lessons:
-    """All of several (not empty) in one."""
-    names = [field.name for field in fields(Lessons)]
-    return Lessons(*(torch.cat([getattr(p, name) for p in parts]) for name in names))
+_EPOCHS, _LEAST_STEPS = 12, 240
+_BATCH, _RATE, _DECAY = 1024, 3e-3, 1e-3
 
 
 @torch.inference_mode()
@@ -82,13 +57,11 @@ def play(
     """
     backend = Sam2Backend(model, device="cpu")
     found: list[Lessons] = []
-    for number, clip in enumerate(clips):
+    for clip in clips:
         frames = [backend.encode(frame) for frame in clip.frames]
         for obj in range(clip.masks.shape[1]):
             truth = torch.from_numpy(clip.masks[:, obj])
             found += _play_one(backend, frames, truth, rng, chooser)
-        if number % 8 == 7:
-            log.info("%d clips, %d candidates", number + 1, sum(len(f.ious) for f in found))
     return join_lessons(found)
 
 
@@ -184,8 +157,9 @@ def _fit(numbers: Tensor, wanted: Tensor, seed: int) -> Net:
     learned = [v.requires_grad_() for k, v in net.state.items() if k[-1].isdigit()]
     optimizer = torch.optim.AdamW(learned, _RATE, weight_decay=_DECAY)
     per_epoch = -(-len(wanted) // _BATCH)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.01, _EPOCHS * per_epoch)
-    for _ in range(_EPOCHS):
+    epochs = max(_EPOCHS, -(-_LEAST_STEPS // per_epoch))
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.01, epochs * per_epoch)
+    for _ in range(epochs):
         for rows in torch.randperm(len(wanted), generator=generator).split(_BATCH):
             optimizer.zero_grad()
             each = net.each(numbers[rows])

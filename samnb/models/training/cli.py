@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import functools
 import json
 import logging
 import math
@@ -27,7 +28,7 @@ from samnb.models.mobile import (
     save_weights,
 )
 from samnb.models.registry import load_model
-from samnb.models.training.chooser import Lessons, fit_chooser, join_lessons, play
+from samnb.models.training.chooser import fit_chooser, play
 from samnb.models.training.clips import Clip, Stock, compose_clip, make_stock, read_footage
 from samnb.models.training.cutouts import (
     TEACHER_SIZE,
@@ -43,11 +44,12 @@ from samnb.models.training.distill import (
     share_build,
 )
 from samnb.models.training.evaluate import MODES, ROUND_CLICKS, evaluate_tracking
+from samnb.models.training.lessons import Lessons, Material, join_lessons
 from samnb.models.training.memory import MemorySettings, run_memory
 from samnb.models.training.mobilesam import init_mobile, load_checkpoint
 from samnb.models.training.pseudo import PseudoSettings, label_videos
 from samnb.models.training.realclips import RealWindow, load_windows, whole_clips
-from samnb.models.training.synthetics import synthetic_clip, test_clips
+from samnb.models.training.synthetics import test_clips
 from samnb.models.training.team import join_team
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
@@ -181,7 +183,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     cho.add_argument("--weights", type=Path, help="default: the packaged weights")
     cho.add_argument("--out", type=Path, required=True, help="the .safetensors to write")
-    cho.add_argument("--clips", type=int, default=48, help="clips a round (default %(default)s)")
+    help_lessons = "folder for what was seen on each clip; what is there is not seen again"
+    cho.add_argument("--lessons", type=Path, required=True, help=help_lessons)
+    cho.add_argument("--pseudo", type=Path, help="folder of the pseudo stage: real clips, too")
+    cho.add_argument("--clips", type=int, default=32, help="clips a round (default %(default)s)")
     cho.add_argument("--rounds", type=int, default=2, help="rounds (default %(default)s)")
     cho.add_argument("--length", type=int, default=24, help="frames per clip")
     cho.add_argument("--held-out", nargs="*", default=[], help="source names never trained on")
@@ -323,25 +328,28 @@ def _tracking(
 
 
 def _chooser(args: argparse.Namespace) -> dict[str, Any]:
-    model = build_mobile(FAST_SIZE, weights=args.weights, predictor="base", choose=False)
-    stock = _stocks(args)[0] if args.cache else None
+    build = functools.partial(build_mobile, weights=args.weights, predictor="base", choose=False)
+    models = {size: build(size) for size in (FAST_SIZE, QUALITY_SIZE)}
+    windows = load_windows(args.pseudo, args.held_out)[0] if args.pseudo else []
+    material = Material(_stocks(args)[0] if args.cache else None, windows)
+    args.lessons.mkdir(parents=True, exist_ok=True)
     chooser: Chooser | None = None
     lessons: list[Lessons] = []
-    for number in range(args.rounds):
-        rng = np.random.default_rng([args.seed, number, 9])
-        # With pictures at hand a third of the clips is composed of them.
-        clips = (
-            synthetic_clip(args.length, FAST_SIZE, rng)
-            if stock is None or i % 3 > 0
-            else compose_clip(stock, args.length, FAST_SIZE, rng)
-            for i in range(args.clips)
-        )
-        lessons.append(play(model, clips, rng, chooser))
+    for turn in range(args.rounds):
+        for number in range(args.clips):
+            path = args.lessons / f"round{turn}-clip{number:04}.safetensors"
+            if not path.is_file():
+                rng = np.random.default_rng([args.seed, turn, number, 9])
+                clip = material.clip(number, args.length, rng)
+                play(models[clip.frames.shape[1]], [clip], rng, chooser).save(path)
+            lessons.append(Lessons.load(path))
+            frames = sum(len(told.absent) for told in lessons)
+            logging.info("round %d, clip %d: %d frames", turn + 1, number + 1, frames)
         chooser = fit_chooser(join_lessons(lessons), args.seed)
-        info = {"clips": args.clips, "rounds": number + 1, "length": args.length}
+        info = {"clips": args.clips, "rounds": turn + 1, "length": args.length}
         info |= {"seed": args.seed, "candidates": sum(len(told.ious) for told in lessons)}
         save_chooser(chooser, args.out, info)
-        logging.info("round %d: %s", number + 1, info)
+        logging.info("round %d: %s", turn + 1, info)
     return {"out": str(args.out), **info}
 
 

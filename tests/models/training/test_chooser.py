@@ -11,8 +11,9 @@ import torch
 from samnb.models.candidates import FEATURES
 from samnb.models.chooser import sum_up
 from samnb.models.mobile import build_mobile
-from samnb.models.training.chooser import Lessons, fit_chooser, join_lessons, play
+from samnb.models.training.chooser import fit_chooser, play
 from samnb.models.training.evaluate import evaluate_tracking
+from samnb.models.training.lessons import Lessons, join_lessons
 from samnb.models.training.synthetics import synthetic_clip
 
 _COUNT = len(FEATURES)
