@@ -125,7 +125,8 @@ class ConceptSegmenter(Protocol):
     ) -> Generator[tuple[int, dict[int, Prediction]], None, None]:
         """Yield ``(position, {obj_id: Prediction})`` for every frame, objects numbered from 1.
 
-        Closing the iterator cancels.
+        Nothing is read before the first frame is asked for; then all of the video may be, for
+        what is found late is followed back to where it came from. Closing the iterator ends it.
         """
 
 

@@ -25,7 +25,7 @@ def events(path):
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
-    return make_world(folder, 16, seed=3, size_hw=(64, 96), n_positives=2, n_negatives=6)
+    return make_world(folder, 32, seed=3, size_hw=(64, 96), n_positives=2, n_negatives=6)
 
 
 def test_a_warm_up_gives_leave_by_evidence_and_is_timed(pictures, tmp_path):
