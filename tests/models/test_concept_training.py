@@ -7,12 +7,16 @@ import torch
 from samnb.models.concept_crops import CROP
 from samnb.models.concept_net import ConceptNet
 from samnb.models.concept_training.judge import phrases_to_ask, score
-from samnb.models.concept_training.samples import join, sample_masks, spoil
-from samnb.models.concept_training.train import (
+from samnb.models.concept_training.phrases import (
     COMBINATIONS,
     WORDS,
-    ConceptSettings,
     PhraseBook,
+    ask,
+    phrase_loss,
+)
+from samnb.models.concept_training.samples import join, sample_masks, spoil
+from samnb.models.concept_training.train import (
+    ConceptSettings,
     heat_target,
     spoilt_samples,
     train_head,
@@ -108,6 +112,39 @@ def test_going_on_with_the_head_leaves_masks_and_features_as_they_are(samples):
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
     after = net.pool(views)
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_a_picture_asks_for_what_is_there_and_for_so_many_hard_negatives():
+    book = PhraseBook()
+    asked = [ask(s) for s in SCENES]
+    assert all(s.named(p) for s, a in zip(SCENES, asked, strict=True) for p in a.there)
+    assert not any(s.named(p) for s, a in zip(SCENES, asked, strict=True) for p in a.near)
+    none, five = (book.asked(asked, k).sum(1) for k in (0, 5))
+    assert none.tolist() == [len(a.there) for a in asked]
+    assert (five - none == 5).all()
+
+
+def test_what_is_not_asked_is_not_taught():
+    right = torch.tensor([[True, False, False, False]])
+    near = torch.zeros(3, 1, 4, dtype=torch.bool)
+    near[0, 0, 1] = True
+    asked = torch.tensor([[True, True, False, True]])
+    log_p = torch.log(torch.tensor([[0.5, 0.5, 0.5, 0.5]])).requires_grad_()
+    phrase_loss(log_p, right, near, asked).backward()
+    assert (log_p.grad != 0).tolist() == asked.tolist()
+
+
+def test_hard_negatives_are_read_only_where_they_are_given(samples):
+    def first_loss(hard_negatives):
+        torch.manual_seed(0)
+        settings = ConceptSettings(steps=1, batch=16, hard_negatives=hard_negatives)
+        return train_net(ConceptNet(WORDS), samples, settings, [ask(s) for s in SCENES])[0]
+
+    assert first_loss(0) != first_loss(5)
+
+
+def test_joined_samples_know_their_picture(samples):
+    assert set(samples.picture) == {0, 1, 2}
 
 
 def test_questions_about_a_scene_are_of_every_kind():

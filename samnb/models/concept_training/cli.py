@@ -18,8 +18,9 @@ from samnb.models.concept import Calibration, LearnedSegmenter, load_segmenter, 
 from samnb.models.concept_net import ConceptNet
 from samnb.models.concept_proposals import Proposer
 from samnb.models.concept_training.judge import JudgedPair, calibrate, judge, score
+from samnb.models.concept_training.phrases import MOST_NEGATIVES, WORDS, Asked
+from samnb.models.concept_training.samples import Samples
 from samnb.models.concept_training.train import (
-    WORDS,
     ConceptSettings,
     gather,
     train_head,
@@ -48,7 +49,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     begin(args.threads)
     if args.eval is None:
-        settings = ConceptSettings(args.scenes, args.extra, steps=args.steps, seed=args.seed)
+        settings = ConceptSettings(
+            args.scenes,
+            args.extra,
+            steps=args.steps,
+            seed=args.seed,
+            hard_negatives=args.hard_negatives,
+        )
         segmenter, seconds = train(settings)
         save_segmenter(segmenter, args.out, {"settings": asdict(settings)})
         result: dict[str, Any] = {"out": str(args.out), "cpu_s": round(seconds, 1)}
@@ -67,17 +74,29 @@ def train(settings: ConceptSettings) -> tuple[LearnedSegmenter, float]:
     tracker = _mobile()
     torch.manual_seed(settings.seed)
     proposer = Proposer()
-    samples = gather(tracker, proposer, settings)
+    samples, asked = gather(tracker, proposer, settings)
     logging.info("%d views in all", len(samples))
+    segmenter = learn(tracker, proposer, samples, asked, settings)
+    return segmenter, time.process_time() - started
+
+
+def learn(
+    tracker: MemoryTracker,
+    proposer: Proposer,
+    samples: Samples,
+    asked: Sequence[Asked],
+    settings: ConceptSettings,
+) -> LearnedSegmenter:
+    """Teach the image-text model what was gathered, and calibrate on further pictures."""
     torch.manual_seed(settings.seed)
     net = ConceptNet(WORDS)
-    train_net(net, samples, settings)
-    train_head(net, samples, settings)
+    train_net(net, samples, settings, asked)
+    train_head(net, samples, settings, asked)
     segmenter = LearnedSegmenter(tracker, proposer, net, Calibration(), "concept@new")
     first = settings.scenes + settings.extra
     fresh = [training_scene(settings, first + i) for i in range(CALIBRATION_SCENES)]
     segmenter.calibration = calibrate(segmenter, fresh)
-    return segmenter, time.process_time() - started
+    return segmenter
 
 
 def table(pairs: Sequence[JudgedPair]) -> dict[str, dict[str, float]]:
@@ -120,5 +139,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--extra", type=int, default=default.extra, help="further pictures")
     parser.add_argument("--steps", type=int, default=default.steps, help="optimiser steps")
+    parser.add_argument(
+        "--hard-negatives",
+        type=int,
+        choices=range(MOST_NEGATIVES + 1),
+        metavar="K",
+        help="teach by so many hard negatives a picture, beside three phrases that are there "
+        f"(0..{MOST_NEGATIVES}); without it, by every false phrase of the vocabulary",
+    )
     add_measuring(parser, default.seed)
     return parser

@@ -35,6 +35,7 @@ class Samples:
         truth: (N, CROP, CROP) bool, the thing that it overlaps most.
         iou: (N,) float32, of the proposed mask with that thing.
         thing: (N,) int64, its row in the caller's table of things; -1 where there is none.
+        picture: (N,) int64, which of the pictures that were joined it is from.
     """
 
     colours: npt.NDArray[np.uint8]
@@ -42,6 +43,7 @@ class Samples:
     truth: npt.NDArray[np.bool_]
     iou: npt.NDArray[np.float32]
     thing: npt.NDArray[np.int64]
+    picture: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.iou)
@@ -54,10 +56,10 @@ class Samples:
 
 
 def join(parts: Sequence[Samples]) -> Samples:
-    """Put samples one after the other."""
-    return Samples(
-        *(np.concatenate([getattr(p, name) for p in parts]) for name in Samples.__slots__)
-    )
+    """Put samples one after the other, each from a picture of its own."""
+    joined = {name: np.concatenate([getattr(p, name) for p in parts]) for name in Samples.__slots__}
+    joined["picture"] = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
+    return Samples(**joined)
 
 
 def sample_masks(
@@ -97,6 +99,7 @@ def sample_masks(
         truth,
         np.minimum(best, 1).astype(np.float32),
         thing,
+        np.zeros(len(maps), np.int64),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,23 +19,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from samnb.models.backend import Features
-from samnb.models.concept_net import ConceptNet, log_not, phrase_log_probability
+from samnb.models.concept_net import ConceptNet, phrase_log_probability
 from samnb.models.concept_proposals import Proposer, feature_maps, peaks, tidy
+from samnb.models.concept_training.phrases import (
+    COMBINATIONS,
+    Asked,
+    PhraseBook,
+    ask,
+    phrase_loss,
+)
 from samnb.models.concept_training.samples import GOOD_IOU, Samples, join, sample_masks, spoil
 from samnb.models.grid import grid_points
 from samnb.models.griddecode import ClickDecoder
 from samnb.models.tracker import MemoryTracker
 from samnb.models.training.common import cosine
 from samnb.synthetic.concepts import ConceptScene, make_concept_scene
-from samnb.synthetic.things import (
-    COLOUR_NAMES,
-    GROUPS,
-    HELD_OUT,
-    NOUNS,
-    TEXTURES,
-    Combination,
-    Phrase,
-)
 from samnb.types import ModelError
 
 log = logging.getLogger(__name__)
@@ -54,6 +52,9 @@ class ConceptSettings:
         head_steps: further steps of what reads the pooled features, which are then fixed.
         lr: greatest learning rate.
         seed: of every random choice; pictures have seeds of their own from it.
+        hard_negatives: phrases a picture that are one word away from what is there, and false;
+            with these, a picture teaches by its own few pairs alone. None takes every false
+            phrase of the vocabulary as a lesson of every thing.
     """
 
     scenes: int = 180
@@ -64,13 +65,9 @@ class ConceptSettings:
     head_steps: int = 500
     lr: float = 2e-3
     seed: int = 0
+    hard_negatives: int | None = None
 
 
-COMBINATIONS: tuple[Combination, ...] = tuple(
-    (c, t, n) for c in COLOUR_NAMES for t in TEXTURES for n in NOUNS if (c, t, n) not in HELD_OUT
-)
-"""The table of things: all that the training split shows."""
-WORDS = (*NOUNS, *GROUPS, *COLOUR_NAMES, *TEXTURES)
 HEAD_DROPOUT = 0.3
 """More than in the first part, because features no longer vary from step to step."""
 GOOD_SHARE = 0.65
@@ -183,42 +180,42 @@ def _rows(scene: ConceptScene) -> list[tuple[int, int]]:
     return [(t.number, COMBINATIONS.index(t.combination)) for t in scene.things]
 
 
-class PhraseBook:
-    """Every phrase that the training split may use, and what each names."""
+@dataclass(frozen=True, slots=True)
+class _Lessons:
+    """The book as tensors, and what of it each picture asks for."""
 
-    def __init__(self) -> None:
-        colours, textures = (None, *COLOUR_NAMES), (None, *TEXTURES)
-        every = [Phrase(n, c, t) for n in (*NOUNS, *GROUPS) for c in colours for t in textures]
-        self.phrases = [p for p in every if not p.is_held_out]
-        index = {p: i for i, p in enumerate(self.phrases)}
-        named = np.zeros((len(COMBINATIONS), len(self.phrases)), np.bool_)
-        rows = {c: i for i, c in enumerate(COMBINATIONS)}
-        for column, phrase in enumerate(self.phrases):
-            named[[rows[c] for c in phrase.combinations if c in rows], column] = True
-        self.named = named
-        self.nearly = np.stack([self._nearly(index, kind) for kind in _KINDS])
-        """(3, things, phrases): false, but true if one noun, colour or texture were another."""
+    incidence: Tensor
+    named: Tensor
+    nearly: Tensor
+    asked: Tensor | None
 
-    def _nearly(self, index: dict[Phrase, int], kind: str) -> npt.NDArray[np.bool_]:
-        step = np.zeros((len(self.phrases), len(self.phrases)), np.float32)
-        for row, phrase in enumerate(self.phrases):
-            others = (replace(phrase, **{kind: word}) for word in _KINDS[kind])
-            step[row, [index[q] for q in others if q != phrase and q in index]] = 1.0
-        return np.asarray((self.named.astype(np.float32) @ step > 0) & ~self.named)
+    def loss(self, log_p: Tensor, things: Tensor, pictures: Tensor) -> Tensor:
+        """:func:`~.phrases.phrase_loss` of views (N, P) of things (N,) in pictures (N,)."""
+        asked = None if self.asked is None else self.asked[pictures]
+        return phrase_loss(log_p, self.named[things], self.nearly[:, things], asked)
 
 
-_KINDS: dict[str, tuple[str, ...]] = {
-    "noun": (*NOUNS, *GROUPS),
-    "colour": COLOUR_NAMES,
-    "texture": TEXTURES,
-}
-
-
-def train_net(net: ConceptNet, samples: Samples, settings: ConceptSettings) -> list[float]:
-    """Teach masks, quality and words together; returns the loss of every step."""
+def _lessons(net: ConceptNet, settings: ConceptSettings, asked: Sequence[Asked]) -> _Lessons:
     book = PhraseBook()
+    table = None
+    if settings.hard_negatives is not None:
+        table = torch.from_numpy(book.asked(asked, settings.hard_negatives))
     incidence = net.incidence([str(p) for p in book.phrases])
-    named, nearly = torch.from_numpy(book.named), torch.from_numpy(book.nearly)
+    return _Lessons(incidence, torch.from_numpy(book.named), torch.from_numpy(book.nearly), table)
+
+
+def train_net(
+    net: ConceptNet, samples: Samples, settings: ConceptSettings, asked: Sequence[Asked] = ()
+) -> list[float]:
+    """Teach masks, quality and words together; returns the loss of every step.
+
+    Args:
+        net: is changed.
+        samples: views of all pictures.
+        settings: steps and rates.
+        asked: what each picture is asked for; read where ``settings.hard_negatives`` is given.
+    """
+    lessons = _lessons(net, settings, asked)
     good, rest = (np.flatnonzero(m) for m in (samples.iou >= GOOD_IOU, samples.iou < GOOD_IOU))
     optimizer = torch.optim.AdamW(net.parameters(), lr=settings.lr, weight_decay=0.01)
     rng = np.random.default_rng([settings.seed, 12])
@@ -229,7 +226,7 @@ def train_net(net: ConceptNet, samples: Samples, settings: ConceptSettings) -> l
             group["lr"] = settings.lr * cosine(step / settings.steps)
         n_good = round(GOOD_SHARE * settings.batch)
         rows = np.concatenate([rng.choice(good, n_good), rng.choice(rest, settings.batch - n_good)])
-        loss = _loss(net, samples, rows, incidence, named, nearly, rng)
+        loss = _loss(net, samples, rows, lessons, rng)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -245,9 +242,7 @@ def _loss(
     net: ConceptNet,
     samples: Samples,
     rows: npt.NDArray[np.int64],
-    incidence: Tensor,
-    named: Tensor,
-    nearly: Tensor,
+    lessons: _Lessons,
     rng: np.random.Generator,
 ) -> Tensor:
     views, truth = samples.views(rows), torch.from_numpy(samples.truth[rows]).float()
@@ -263,30 +258,23 @@ def _loss(
     mask = mask_loss(seen.mask[shown], truth[shown])
     shows = iou >= GOOD_IOU
     things = torch.from_numpy(samples.thing[rows])[shows]
-    log_p = phrase_log_probability(net.word_logits(seen.embedding[shows]), incidence)
-    return mask + quality + phrase_loss(log_p, named[things], nearly[:, things])
+    pictures = torch.from_numpy(samples.picture[rows])[shows]
+    log_p = phrase_log_probability(net.word_logits(seen.embedding[shows]), lessons.incidence)
+    return mask + quality + lessons.loss(log_p, things, pictures)
 
 
-def phrase_loss(log_p: Tensor, right: Tensor, near: Tensor) -> Tensor:
-    """Log-probabilities (N, P) against phrases that are true (N, P) and nearly so (3, N, P)."""
-    false = -log_not(log_p)
-    # A wrong noun, colour and texture weigh alike, though there are many more nouns.
-    wrong = [false[one].mean() for one in near]
-    far = false[~right & ~near.any(0)].mean()
-    return 0.7 * torch.stack(wrong).sum() + 0.5 * far - log_p[right].mean()
-
-
-def train_head(net: ConceptNet, samples: Samples, settings: ConceptSettings) -> list[float]:
+def train_head(
+    net: ConceptNet, samples: Samples, settings: ConceptSettings, asked: Sequence[Asked] = ()
+) -> list[float]:
     """Go on with what reads the pooled features, computed once; cheap enough for many steps."""
-    book = PhraseBook()
-    incidence = net.incidence([str(p) for p in book.phrases])
-    named, nearly = torch.from_numpy(book.named), torch.from_numpy(book.nearly)
+    lessons = _lessons(net, settings, asked)
     net.eval()
     with torch.no_grad():
         parts = np.array_split(np.arange(len(samples)), max(1, len(samples) // 64))
         pooled = torch.cat([net.pool(samples.views(rows))[0] for rows in parts])
     log.info("features of %d views pooled", len(pooled))
     iou, thing = torch.from_numpy(samples.iou), torch.from_numpy(samples.thing)
+    picture = torch.from_numpy(samples.picture)
     good, rest = (torch.nonzero(m)[:, 0] for m in (iou >= GOOD_IOU, iou < GOOD_IOU))
     heads = (net.trunk, net.to_embedding, net.to_quality)
     weights = [*(p for m in heads for p in m.parameters()), net.vectors, net.bias]
@@ -303,10 +291,10 @@ def train_head(net: ConceptNet, samples: Samples, settings: ConceptSettings) -> 
                           for s, n in ((good, 96), (rest, 48))])  # fmt: skip
         embedding, quality = net.read(pooled[rows])
         wanted = ((iou[rows] - 0.35) / 0.3).clamp(0, 1)
-        things = thing[rows[:96]]
-        log_p = phrase_log_probability(net.word_logits(embedding[:96]), incidence)
+        shown = rows[:96]
+        log_p = phrase_log_probability(net.word_logits(embedding[:96]), lessons.incidence)
         loss = F.binary_cross_entropy_with_logits(quality, wanted)
-        loss = loss + phrase_loss(log_p, named[things], nearly[:, things])
+        loss = loss + lessons.loss(log_p, thing[shown], picture[shown])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -329,15 +317,24 @@ def mask_loss(logits: Tensor, truth: Tensor) -> Tensor:
     return 2 * bce + dice.mean()
 
 
-def gather(tracker: MemoryTracker, proposer: Proposer, settings: ConceptSettings) -> Samples:
-    """Make pictures, teach the proposer on some of them, and collect all samples."""
+def gather(
+    tracker: MemoryTracker, proposer: Proposer, settings: ConceptSettings
+) -> tuple[Samples, tuple[Asked, ...]]:
+    """Make pictures, teach the proposer on some of them, and collect all samples.
+
+    Returns:
+        The views, and what each picture is asked for.
+    """
     rng = np.random.default_rng([settings.seed, 13])
     pictures = [encode(tracker, training_scene(settings, i)) for i in range(settings.scenes)]
     log.info("%d pictures encoded", len(pictures))
     found = train_proposer(proposer, pictures, settings)
     log.info("proposer: loss %.4f", found)
     parts = [proposal_samples(tracker, proposer, p, rng) for p in pictures]
+    asked = [ask(p.scene) for p in pictures]
     log.info("%d views of proposals", sum(len(p) for p in parts))
     for i in range(settings.scenes, settings.scenes + settings.extra):
-        parts.append(spoilt_samples(training_scene(settings, i), rng))
-    return join(parts)
+        scene = training_scene(settings, i)
+        parts.append(spoilt_samples(scene, rng))
+        asked.append(ask(scene))
+    return join(parts), tuple(asked)

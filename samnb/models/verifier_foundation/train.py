@@ -13,14 +13,8 @@ from scipy import optimize
 from torch import Tensor, nn
 
 from samnb.models.concept_net import phrase_log_probability
-from samnb.models.concept_training.train import (
-    COMBINATIONS,
-    WORDS,
-    ConceptSettings,
-    PhraseBook,
-    phrase_loss,
-    training_scene,
-)
+from samnb.models.concept_training.phrases import COMBINATIONS, WORDS, PhraseBook, phrase_loss
+from samnb.models.concept_training.train import ConceptSettings, training_scene
 from samnb.models.concepts import ConceptSegmenter
 from samnb.models.training.common import cosine
 from samnb.models.verifier_aids import segmenter_aids
@@ -213,7 +207,7 @@ def teach_words(
     """Teach what each word looks like; returns the mean loss of the last tenth.
 
     A thing is told apart from every phrase of the vocabulary, as the default segmenter was
-    taught; see :func:`samnb.models.concept_training.train.phrase_loss`.
+    taught; see :func:`samnb.models.concept_training.phrases.phrase_loss`.
     """
     book = PhraseBook()
     named, nearly = torch.from_numpy(book.named), torch.from_numpy(book.nearly)

@@ -59,15 +59,17 @@ class WorldVerdict:
     segmenter: float = float("nan")
 
 
-def asked_phrases(scene: ConceptScene, rng: np.random.Generator) -> tuple[str, ...]:
-    """Phrases that name something here, and hard negatives of them."""
+def asked_phrases(
+    scene: ConceptScene, rng: np.random.Generator, n_negatives: int = N_NEGATIVES
+) -> tuple[str, ...]:
+    """Phrases that name something here, and so many hard negatives of them in turn."""
     every = scene.phrases
     there = [every[i] for i in rng.permutation(len(every))[:N_POSITIVES]]
     near = [list(hard_negatives(scene, phrase)) for phrase in there]
     away: dict[str, None] = {}
-    while len(away) < N_NEGATIVES and any(near):
+    while len(away) < n_negatives and any(near):
         for left in near:
-            if left and len(away) < N_NEGATIVES:
+            if left and len(away) < n_negatives:
                 away.setdefault(left.pop(0))
     return (*there, *away)
 
