@@ -75,6 +75,8 @@ class Output(Decoded):
         look: mean features under the mask, a vector (C,) for each map; empty where the backend does
             not recognise objects by their looks (see :mod:`samnb.models.looks`).
         rule: (D + 1,) what tells it from the rest of its frame; empty like `look`.
+        place: (4,) float32, where the mask is in shares of the picture: x and y of its centre, its
+            area, and whether there is any (1 or 0); empty like `look`.
         is_trusted: whether later frames may attend to it, where it was tracked.
     """
 
@@ -82,12 +84,13 @@ class Output(Decoded):
     memory: Tensor | None = None
     look: tuple[Tensor, ...] = ()
     rule: Tensor = field(default_factory=lambda: torch.zeros(0))
+    place: Tensor = field(default_factory=lambda: torch.zeros(0))
     is_trusted: bool = True
 
     @property
     def nbytes(self) -> int:
         """Bytes of all tensors held."""
-        held = [self.logits, self.score, self.pointer, *self.look, self.rule]
+        held = [self.logits, self.score, self.pointer, *self.look, self.rule, self.place]
         if self.memory is not None:
             held.append(self.memory)
         return sum(t.numel() * t.element_size() for t in held)

@@ -15,6 +15,7 @@ three masks of one prompt; a lost object is in none of them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,7 +27,7 @@ from torch.nn import functional as F
 
 from samnb.masks.ops import error_centre
 from samnb.models.backend import Bank, Output
-from samnb.models.looks import Look, View, greatest_cosines, mean_features, soften
+from samnb.models.looks import Look, View, greatest_cosines, mean_features, measure, soften
 
 FEATURES: Final = (
     "prompted_4",
@@ -80,50 +81,63 @@ class Known:
         prompted: looks of prompted frames, not empty.
         recent: looks of the frames near by.
         last: (h, w) logits of the nearest frame.
+        centre_xy: centre of the mask there, in sides of the picture.
+        area: its area, as a share of the picture.
         gap: frames from there to here, at least 1.
-        velocity_xy: (2,) movement of the centre from the second nearest frame to the nearest, per
+        velocity_xy: movement of the centre from the second nearest frame to the nearest, per
             frame of the way on, in sides of the picture.
-        areas: (P,) areas on prompted frames, as shares of the picture.
+        areas: areas on prompted frames, as shares of the picture.
         rules: (2, D + 1) mean rule of prompted frames, and of those and the recent ones.
     """
 
     prompted: tuple[Look, ...]
     recent: tuple[Look, ...]
     last: Tensor
+    centre_xy: tuple[float, float]
+    area: float
     gap: int
-    velocity_xy: Tensor
-    areas: Tensor
+    velocity_xy: tuple[float, float]
+    areas: tuple[float, ...]
     rules: Tensor
 
     @staticmethod
     def at(position: int, bank: Bank) -> Known:
-        """Read a bank; frames on which the object was not seen do not count, if others do."""
+        """Read a bank whose outputs were all learned (see `View.learn`).
+
+        Frames on which the object was not seen do not count, if others do.
+        """
         frames: dict[int, Output] = {**bank.recent, **bank.prompted}
-        seen = {p: o for p, o in frames.items() if bool((o.logits > 0).any())} or frames
+        placed = {p: o.place.tolist() for p, o in frames.items()}
+        seen = {p: o for p, o in frames.items() if placed[p][3]} or frames
         order = sorted(seen, key=lambda p: (abs(p - position), p))
         near = [p for p in order if abs(p - position) <= _NEAR] or order[:1]
         first = near[0]
-        centre = _measure(soften(seen[first].logits[0]))[0][0]
-        velocity = torch.zeros_like(centre)
+        x, y, area, _ = placed[first]
+        velocity = 0.0, 0.0
         if len(near) > 1 and near[1] != first:
-            other = _measure(soften(seen[near[1]].logits[0]))[0][0]
+            before = placed[near[1]]
             # Per frame in the direction from `first` to `position`.
-            sign = 1.0 if position > first else -1.0
-            velocity = (centre - other) * (sign / (first - near[1]))
-        shown = [o for o in bank.prompted.values() if bool((o.logits > 0).any())]
-        shown = shown or list(bank.prompted.values())
-        prompted = torch.cat([soften(o.logits[0]) for o in shown])
-        rules = [o.rule for o in shown]
+            step = (1 if position > first else -1) * (first - near[1])
+            velocity = (x - before[0]) / step, (y - before[1]) / step
+        shown = [p for p in bank.prompted if placed[p][3]] or list(bank.prompted)
+        rules = [frames[p].rule for p in shown]
         lately = [seen[p].rule for p in near if p not in bank.prompted]
         return Known(
-            prompted=tuple(o.look for o in shown),
+            prompted=tuple(frames[p].look for p in shown),
             recent=tuple(seen[p].look for p in near),
             last=seen[first].logits[0, 0],
+            centre_xy=(x, y),
+            area=area,
             gap=max(abs(position - first), 1),
             velocity_xy=velocity,
-            areas=_measure(prompted)[1],
+            areas=tuple(placed[p][2] for p in shown),
             rules=torch.stack([torch.stack(r).mean(0) for r in (rules, rules + lately)]),
         )
+
+
+def ask(view: View, known: Sequence[Known]) -> Tensor:
+    """What the rules of N objects say to every place of a frame: (N, 2, h, w) at stride 8."""
+    return view.respond(torch.cat([one.rules for one in known])).unflatten(0, (-1, 2))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,12 +157,13 @@ class Candidates:
     presence: float
 
 
-def places(view: View, known: Known, size: int) -> npt.NDArray[np.float32]:
+def places(view: View, known: Known, told: Tensor, size: int) -> npt.NDArray[np.float32]:
     """Where to click: the places most like the object, and the middle of where it was last.
 
     Args:
         view: the frame.
         known: what is known of the object.
+        told: (2, h, w) what its rules say here, see `ask`.
         size: side of the model's picture in pixels.
 
     Returns:
@@ -160,7 +175,7 @@ def places(view: View, known: Known, size: int) -> npt.NDArray[np.float32]:
     likeness = torch.einsum("chw,qc->qhw", directions, wanted).amax(0)
     found: list[tuple[float, float]] = []
     for values, count in (
-        (view.respond(known.rules[1:])[0], _TOLD_PEAKS),
+        (told[1], _TOLD_PEAKS),
         (likeness, _LIKE_PEAKS),
     ):
         side = values.shape[-1]
@@ -199,94 +214,126 @@ def alone(own: Output) -> Candidates:
     return Candidates(own.logits[0], one[0] * own.confidence, one, float(own.score))
 
 
-def describe(view: View, candidates: Candidates, known: Known) -> Tensor:
-    """What speaks for each candidate.
+def describe(
+    view: View, found: Sequence[Candidates], known: Sequence[Known], told: Tensor
+) -> list[Tensor]:
+    """What speaks for each candidate of N objects.
+
+    Args:
+        view: the frame.
+        found: of each object, not empty.
+        known: what is known of each object.
+        told: (N, 2, h, w) what their rules say here, see `ask`.
 
     Returns:
-        (C, F) float32, F columns named by `FEATURES`: greatest cosine of features at each stride
-        with a prompted frame, and with a prompted or recent one; predicted IoU; IoU with the last
-        mask; log of one plus the distance of the centres in units of the object's size, from the
-        last mask and from where it should have moved; log ratio of areas to the last mask, its
-        absolute value, and the least absolute value to a prompted one; log of one plus the frames
-        since the last mask; stability (IoU of the masks at logits 1 and -1); how far the cosine at
-        stride 8 is behind the best candidate's, and how far ahead of the best one elsewhere;
-        whether it is the memory's own, IoU with that, a tenth of the memory's presence logit; what
-        the rules say: mean in the mask by prompted frames and by all, mean around the mask, share
-        of the mask where they say no, share of all they say yes to, lead over the greatest value
-        elsewhere, greatest value anywhere by prompted frames and by all; whether the mask and the
-        last one touch the border, and how far inside the picture the object should be, in units of
-        its size.
+        For each object (C, F) float32, F columns named by `FEATURES`: greatest cosine of features
+        at each stride with a prompted frame, and with a prompted or recent one; predicted IoU; IoU
+        with the last mask; log of one plus the distance of the centres in units of the object's
+        size, from the last mask and from where it should have moved; log ratio of areas to the
+        last mask, its absolute value, and the least absolute value to a prompted one; log of one
+        plus the frames since the last mask; stability (IoU of the masks at logits 1 and -1); how
+        far the cosine at stride 8 is behind the best candidate's, and how far ahead of the best one
+        elsewhere; whether it is the memory's own, IoU with that, a tenth of the memory's presence
+        logit; what the rules say: mean in the mask by prompted frames and by all, mean around the
+        mask, share of the mask where they say no, share of all they say yes to, lead over the
+        greatest value elsewhere, greatest value anywhere by prompted frames and by all; whether the
+        mask and the last one touch the border, and how far inside the picture the object should be,
+        in units of its size.
     """
-    logits = candidates.logits
+    counts = [len(one.logits) for one in found]
+    logits = torch.cat([one.logits for one in found])
+    owner = torch.tensor([i for i, n in enumerate(counts) for _ in range(n)], device=logits.device)
     weights = soften(logits)
     rows = mean_features(view.maps, weights)
-    prompted = greatest_cosines(rows, known.prompted)
-    anyone = torch.maximum(prompted, greatest_cosines(rows, known.recent))
-    centre, area = _measure(weights)
-    (last_centre,), (last_area,) = _measure(soften(known.last[None]))
-    extent = last_area.sqrt().clamp_min(0.02)
-    moved = last_centre + known.velocity_xy * min(known.gap, 3)
-    growth = (area.clamp_min(_TINY) / last_area.clamp_min(_TINY)).log()
-    since = (area.clamp_min(_TINY)[:, None] / known.areas.clamp_min(_TINY)).log().abs().amin(1)
-    both = torch.cat([known.last[None], logits]) > 0
+    prompted = greatest_cosines(rows, [one.prompted for one in known], owner)
+    recent = greatest_cosines(rows, [one.recent for one in known], owner)
+    anyone = torch.maximum(prompted, recent)
+    centre, area = measure(weights)
+    area = area.clamp_min(_TINY)
+    last = torch.stack([one.last for one in known])
+    before = weights.new_tensor([_before(one) for one in known])
+    extent, gap, last_area, inside = before[:, :4].T[..., owner]
+    last_centre, moved = before[owner, 4:6], before[owner, 6:]
+    growth = (area / last_area).log()
+    since = _growth(area, known, owner)
     inner, outer = ((logits > level).flatten(1).sum(1) for level in (1.0, -1.0))
     similar = anyone[:, 1]
     # A candidate elsewhere that is as similar: with look-alikes about, looks decide nothing.
-    is_apart = candidates.overlap < _APART_IOU
-    rival = torch.where(is_apart, similar[None], similar.new_tensor(-1.0)).amax(1)
+    overlap = torch.block_diag(*(one.overlap for one in found))
+    is_own = owner[:, None] == owner
+    is_apart = is_own & (overlap < _APART_IOU)
+    best, rival = (similar.expand_as(m).masked_fill(~m, -1.0).amax(1) for m in (is_own, is_apart))
     ahead = torch.where(is_apart.any(1), similar - rival, torch.ones_like(similar))
-    one = torch.ones_like(area)
-    is_memory = torch.zeros_like(area)
-    is_memory[0] = 1.0
-    inside = torch.minimum(moved, 1 - moved).amin() / extent
+    is_memory = weights.new_tensor([float(i == 0) for n in counts for i in range(n)])
     columns = [
         *prompted.T,
         *anyone.T,
-        candidates.confidence,
-        _overlaps(both)[0, 1:],
+        torch.cat([one.confidence for one in found]),
+        _overlaps_with(logits > 0, (last > 0)[owner]),
         torch.log1p((centre - last_centre).norm(dim=1) / extent),
         torch.log1p((centre - moved).norm(dim=1) / extent),
         growth,
         growth.abs(),
         since,
-        one * float(np.log1p(known.gap)),
+        gap,
         inner / outer.clamp_min(1),
-        similar - similar.max(),
+        similar - best,
         ahead,
         is_memory,
-        candidates.overlap[0],
-        one * candidates.presence / 10,
-        *_told(view.respond(known.rules), weights),
+        torch.cat([one.overlap[0] for one in found]),
+        weights.new_tensor([one.presence / 10 for one in found])[owner],
+        *_told(told, weights, owner),
         _touches(logits),
-        one * _touches(known.last[None]),
-        one * inside.clamp(-2, 2),
+        _touches(last)[owner],
+        inside,
     ]
-    return torch.stack([column.float() for column in columns], 1)
+    numbers = torch.stack([column.float() for column in columns], 1)
+    return list(numbers.split(counts))
 
 
-def _told(responses: Tensor, weights: Tensor) -> list[Tensor]:
-    """The columns `told_*` and `most_*` of (2, h, w) responses and (C, H, W) masks."""
-    hw = responses.shape[-2:]
-    covered = F.interpolate(weights[:, None], hw, mode="area")[:, 0]
+def _before(known: Known) -> list[float]:
+    """Size, log of one plus the gap, area, way inside; the last centre and the expected one."""
+    steps = min(known.gap, 3)
+    moved = [c + v * steps for c, v in zip(known.centre_xy, known.velocity_xy, strict=True)]
+    extent = max(known.area**0.5, 0.02)
+    inside = min(*moved, *(1 - c for c in moved)) / extent
+    way, gap = min(max(inside, -2.0), 2.0), float(np.log1p(known.gap))
+    return [extent, gap, max(known.area, _TINY), way, *known.centre_xy, *moved]
+
+
+def _growth(area: Tensor, known: Sequence[Known], owner: Tensor) -> Tensor:
+    """Least absolute log ratio of areas (M,) to those of the same object on prompted frames."""
+    areas = area.new_tensor([a for one in known for a in one.areas]).clamp_min(_TINY)
+    whose = torch.tensor([i for i, one in enumerate(known) for _ in one.areas], device=area.device)
+    ratios = (area[:, None] / areas).log().abs()
+    return ratios.masked_fill(owner[:, None] != whose, torch.inf).amin(1)
+
+
+def _told(told: Tensor, weights: Tensor, owner: Tensor) -> list[Tensor]:
+    """The columns `told_*` and `most_*` of (N, 2, h, w) responses and (M, H, W) masks."""
+    covered = F.interpolate(weights[:, None], told.shape[-2:], mode="area")[:, 0]
     inside = covered.flatten(1)
     spread = F.max_pool2d(covered[:, None], 3, 1, 1)[:, 0].flatten(1)
-    by_prompted, by_all = responses.flatten(1)
+    by_prompted, by_all = told.flatten(2).unbind(1)
     total = inside.sum(1).clamp_min(_TINY)
     around = spread - inside
     wish = by_all.clamp_min(0)
-    smooth_prompted, smooth_all = _blur(responses).flatten(1)
-    mean = inside @ by_all / total
-    elsewhere = torch.where(spread > 0.05, responses.new_tensor(-2.0), smooth_all).amax(1)
-    one = torch.ones_like(total)
+    smooth_prompted, smooth_all = _blur(told).flatten(2).unbind(1)
+
+    def under(masks: Tensor, values: Tensor) -> Tensor:
+        return (masks @ values.T).gather(1, owner[:, None])[:, 0]
+
+    mean = under(inside, by_all) / total
+    elsewhere = smooth_all[owner].masked_fill(spread > 0.05, -2.0).amax(1)
     return [
-        inside @ by_prompted / total,
+        under(inside, by_prompted) / total,
         mean,
-        around @ by_all / around.sum(1).clamp_min(_TINY),
-        inside @ (by_all < 0).float() / total,
-        inside @ wish / wish.sum().clamp_min(_TINY),
+        under(around, by_all) / around.sum(1).clamp_min(_TINY),
+        under(inside, (by_all < 0).float()) / total,
+        under(inside, wish) / wish.sum(1).clamp_min(_TINY)[owner],
         mean - elsewhere,
-        one * smooth_prompted.max(),
-        one * smooth_all.max(),
+        smooth_prompted.amax(1)[owner],
+        smooth_all.amax(1)[owner],
     ]
 
 
@@ -314,19 +361,15 @@ def _peaks(values: Tensor, count: int, radius: int) -> list[tuple[int, int]]:
     return found
 
 
-def _measure(weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Centres (M, 2), x first, and areas (M,) of (M, h, w) masks, the picture's sides being 1."""
-    height, width = weights.shape[-2:]
-    total = weights.flatten(1).sum(1).clamp_min(_TINY)
-    x = (torch.arange(width, device=weights.device) + 0.5) / width
-    y = (torch.arange(height, device=weights.device) + 0.5) / height
-    centre = torch.stack([(weights.sum(1) * x).sum(1), (weights.sum(2) * y).sum(1)], 1)
-    return centre / total[:, None], total / (height * width)
-
-
 def _overlaps(masks: Tensor) -> Tensor:
     """IoU (M, M) of each of (M, h, w) bool masks with each; 0 where both are empty."""
     flat = masks.flatten(1).float()
     common = flat @ flat.T
     area = flat.sum(1)
     return common / (area[:, None] + area[None] - common).clamp_min(1)
+
+
+def _overlaps_with(masks: Tensor, others: Tensor) -> Tensor:
+    """IoU (M,) of each of (M, h, w) bool masks with one other; 0 where both are empty."""
+    common, union = (m.flatten(1).sum(1) for m in (masks & others, masks | others))
+    return common / union.clamp_min(1)

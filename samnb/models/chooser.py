@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +24,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from samnb.models.backend import GONE_LOGIT, Bank, Output
-from samnb.models.candidates import Candidates, Known, alone, describe, gather, places
+from samnb.models.candidates import Candidates, Known, alone, ask, describe, gather, places
 from samnb.models.looks import View
 
 TRUSTED_FROM: Final = 0.4
 """Later frames learn from a tracked frame from this expected IoU on."""
 SURE_FROM: Final = 0.6
 """A memory's own mask at or above this expected IoU needs no other candidates."""
+
+Click: TypeAlias = Callable[[npt.NDArray[np.float32]], tuple[Tensor, Tensor]]
+"""Decodes (K, 2) single clicks in model pixels; see `settle`."""
 
 _PRESENT_LOGIT = 1.0  # least presence of a mask that was chosen, negated of one that was not
 _HIDDEN = 32
@@ -67,18 +70,15 @@ class Net:
         """Logits (..., E) of every member for numbers (..., F)."""
         state = self.state
         scaled = (numbers - state["middle"]) / state["spread"]
-        hidden = scaled.clamp(-_SPREAD, _SPREAD)[..., None, :]
+        # All members at once: (E, N, F) times (E, F, H).
+        flat = scaled.clamp(-_SPREAD, _SPREAD).reshape(-1, scaled.shape[-1])
+        hidden = flat.expand(len(state["bias_0"]), -1, -1)
         for layer in range(3):
             weight, bias = state[f"weight_{layer}"], state[f"bias_{layer}"]
-            hidden = (
-                torch.einsum(
-                    "eoi,...ei->...eo", weight, hidden.expand(*hidden.shape[:-2], len(weight), -1)
-                )
-                + bias
-            )
+            hidden = torch.baddbmm(bias[:, None], hidden, weight.transpose(1, 2))
             if layer < 2:
                 hidden = F.gelu(hidden)
-        return hidden[..., 0]
+        return hidden[..., 0].T.unflatten(0, numbers.shape[:-1])
 
     def __call__(self, numbers: Tensor) -> Tensor:
         """Mean logits (...) for numbers (..., F)."""
@@ -136,33 +136,77 @@ def sum_up(numbers: Tensor, expected: Tensor) -> Tensor:
     return torch.cat([numbers[ranked.indices[0]], ranked.values[:1], second])
 
 
-def choose(chooser: Chooser, logits: Tensor, numbers: Tensor) -> Choice:
-    """Choose among candidates.
+def choose(
+    chooser: Chooser, found: Sequence[Candidates], numbers: Sequence[Tensor]
+) -> list[Choice]:
+    """Choose among the candidates of each of N objects.
 
     A mask is worth its expected IoU, none at all the chance that the object is out of sight (IoU
     of nothing with nothing is 1): the greater of the two is taken.
 
     Args:
         chooser: the networks.
-        logits: (C, h, w) of the candidates; empty masks are never chosen.
-        numbers: (C, F), see :func:`samnb.models.candidates.describe`.
+        found: candidates of each object; empty masks are never chosen.
+        numbers: for each object (C, F), see :func:`samnb.models.candidates.describe`.
     """
-    expected = chooser.quality(numbers).sigmoid()
-    expected = expected * (logits > 0).flatten(1).any(1)
-    index = int(expected.argmax())
-    best = float(expected[index])
-    absent = float(chooser.absence(sum_up(numbers, expected)).sigmoid())
-    return Choice(index if best > absent else None, best)
+    counts = [len(rows) for rows in numbers]
+    is_any = torch.cat([(one.logits > 0).flatten(1).any(1) for one in found])
+    expected = (chooser.quality(torch.cat(list(numbers))).sigmoid() * is_any).split(counts)
+    told = [sum_up(rows, ious) for rows, ious in zip(numbers, expected, strict=True)]
+    absent = chooser.absence(torch.stack(told)).sigmoid().tolist()
+    choices = []
+    for ious, chance in zip(expected, absent, strict=True):
+        index = int(ious.argmax())
+        best = float(ious[index])
+        choices.append(Choice(index if best > chance else None, best))
+    return choices
 
 
-def settle(
-    chooser: Chooser,
-    view: View,
-    position: int,
-    tracked: Sequence[tuple[Output, Bank]],
-    size: int,
-    click: Callable[[npt.NDArray[np.float32]], tuple[Tensor, Tensor]],
-) -> None:
+@dataclass(frozen=True, slots=True, eq=False)
+class Sought:
+    """Tracked objects, as a frame is searched for them.
+
+    Attributes:
+        view: the frame.
+        outputs: what memory says of each.
+        known: what is known of each.
+        told: (N, 2, h, w) what their rules say here, see `ask`.
+    """
+
+    view: View
+    outputs: Sequence[Output]
+    known: Sequence[Known]
+    told: Tensor
+
+    @staticmethod
+    def on(view: View, position: int, tracked: Sequence[tuple[Output, Bank]]) -> Sought:
+        """Begin with what memory says (not empty), and the banks that it was said from."""
+        known = [Known.at(position, bank) for _, bank in tracked]
+        return Sought(view, [output for output, _ in tracked], known, ask(view, known))
+
+    def keep(self, rows: Sequence[int]) -> Sought:
+        """Some of them."""
+        outputs, known = ([of[i] for i in rows] for of in (self.outputs, self.known))
+        return Sought(self.view, outputs, known, self.told[list(rows)])
+
+    def memory(self) -> tuple[list[Candidates], list[Tensor]]:
+        """The memory's own mask as the only candidate of each, described."""
+        return self._described([alone(output) for output in self.outputs])
+
+    def around(self, size: int, click: Click) -> tuple[list[Candidates], list[Tensor]]:
+        """All candidates of each, described; the clicks are decoded in one batch."""
+        asked = zip(self.known, self.told, strict=True)
+        points = [places(self.view, known, told, size) for known, told in asked]
+        masks, ious = click(np.concatenate(points))
+        counts = [len(xy) for xy in points]
+        parts = zip(self.outputs, masks.split(counts), ious.split(counts), strict=True)
+        return self._described([gather(*part) for part in parts])
+
+    def _described(self, found: list[Candidates]) -> tuple[list[Candidates], list[Tensor]]:
+        return found, describe(self.view, found, self.known, self.told)
+
+
+def settle(chooser: Chooser, sought: Sought, size: int, click: Click) -> None:
     """Replace what memory says about tracked objects by the best candidate, in place.
 
     The memory's own mask is judged first; only where it leaves doubt are others asked for, those
@@ -170,31 +214,25 @@ def settle(
 
     Args:
         chooser: the networks.
-        view: the frame.
-        position: its position.
-        tracked: what memory says, with the bank that it was said from.
+        sought: the objects.
         size: side of the model's picture in pixels.
         click: decodes (K, 2) single clicks, in model pixels, to (K, M, h, w) logits and (K, M)
             predicted IoU.
     """
-    doubtful: list[tuple[Output, Known]] = []
-    for output, bank in tracked:
-        known, own = Known.at(position, bank), alone(output)
-        choice = choose(chooser, own.logits, describe(view, own, known))
+    found, numbers = sought.memory()
+    doubtful = []
+    for row, choice in enumerate(choose(chooser, found, numbers)):
         if choice.index is not None and choice.expected_iou >= SURE_FROM:
-            take(output, own, choice)
+            take(sought.outputs[row], found[row], choice)
         else:
-            doubtful.append((output, known))
+            doubtful.append(row)
     if not doubtful:
         return
-    points = [places(view, known, size) for _, known in doubtful]
-    masks, ious = click(np.concatenate(points))
-    counts = [len(xy) for xy in points]
-    for (output, known), its_masks, its_ious in zip(
-        doubtful, masks.split(counts), ious.split(counts), strict=True
-    ):
-        found = gather(output, its_masks, its_ious)
-        take(output, found, choose(chooser, found.logits, describe(view, found, known)))
+    rest = sought.keep(doubtful)
+    found, numbers = rest.around(size, click)
+    choices = choose(chooser, found, numbers)
+    for output, candidates, choice in zip(rest.outputs, found, choices, strict=True):
+        take(output, candidates, choice)
 
 
 def take(output: Output, candidates: Candidates, choice: Choice) -> None:

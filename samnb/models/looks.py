@@ -20,6 +20,7 @@ Look = tuple[Tensor, ...]
 """For each feature map a unit vector (C,), or zeros for an empty mask."""
 
 _RIDGE = 1.0  # of the mean variance: few pixels, many features
+_TINY = 1e-4
 
 
 def soften(logits: Tensor) -> Tensor:
@@ -45,18 +46,35 @@ def mean_features(maps: Sequence[Tensor], weights: Tensor) -> tuple[Tensor, ...]
     return tuple(found)
 
 
-def greatest_cosines(rows: Sequence[Tensor], looks: Sequence[Look]) -> Tensor:
-    """How much masks look like the most similar of ``looks`` (not empty), map by map.
+def measure(weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Centres (M, 2), x first, and areas (M,) of (M, h, w) masks, the picture's sides being 1."""
+    height, width = weights.shape[-2:]
+    total = weights.flatten(1).sum(1).clamp_min(_TINY)
+    x = (torch.arange(width, device=weights.device) + 0.5) / width
+    y = (torch.arange(height, device=weights.device) + 0.5) / height
+    centre = torch.stack([(weights.sum(1) * x).sum(1), (weights.sum(2) * y).sum(1)], 1)
+    return centre / total[:, None], total / (height * width)
+
+
+def greatest_cosines(
+    rows: Sequence[Tensor], looks: Sequence[Sequence[Look]], owner: Tensor
+) -> Tensor:
+    """How much each mask looks like the most similar look of its own object, map by map.
 
     Args:
         rows: for each of L maps (M, C), see `mean_features`.
-        looks: what to compare with.
+        looks: for each object what to compare with, not empty.
+        owner: (M,) int64, whose the masks are.
 
     Returns:
         (M, L) float32.
     """
+    whose = torch.tensor([i for i, own in enumerate(looks) for _ in own], device=owner.device)
+    is_other = owner[:, None] != whose
     columns = [
-        (one @ torch.stack([look[level] for look in looks]).T).amax(1)
+        (one @ torch.stack([look[level] for own in looks for look in own]).T)
+        .masked_fill(is_other, -2.0)
+        .amax(1)
         for level, one in enumerate(rows)
     ]
     return torch.stack(columns, 1).float()
@@ -84,11 +102,15 @@ class View:
         self._factor: Tensor | None = None
 
     def learn(self, outputs: Sequence[Output]) -> None:
-        """Fill in the looks and rules of outputs on this frame."""
+        """Fill in the looks, rules and places of outputs on this frame."""
         weights = soften(torch.cat([output.logits[0] for output in outputs]))
         rows, rules = mean_features(self.maps, weights), self.tell_apart(weights)
+        centre, area = measure(weights)
+        is_any = weights.flatten(1).any(1).float()
+        found = torch.cat([centre, area[:, None], is_any[:, None]], 1)
         for i, output in enumerate(outputs):
             output.look, output.rule = tuple(row[i] for row in rows), rules[i]
+            output.place = found[i]
 
     def tell_apart(self, weights: Tensor) -> Tensor:
         """Rules that are 1 on the mean pixel of a mask and -1 on the mean pixel of the rest.

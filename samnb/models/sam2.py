@@ -11,6 +11,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ except ImportError as error:
 
 from samnb.models.backend import Bank, Decoded, Features, ModelPrompt, Output
 from samnb.models.checkpoints import build_model, file_version, find_checkpoint
-from samnb.models.chooser import Chooser, settle
+from samnb.models.chooser import Chooser, Sought, settle
 from samnb.models.device import resolve_device, resolve_dtype
 from samnb.models.griddecode import decode_clicks
 from samnb.models.looks import View
@@ -305,14 +306,17 @@ class Sam2Backend:
         banks: Sequence[Bank | None],
     ) -> None:
         """Let the chooser weigh tracked masks against others that might be the object."""
-        size = self.size
-
-        def click(points_xy: npt.NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-            logits, ious, _ = self.decode_clicks(features, points_xy, (size, size))
-            return logits, ious
-
         tracked = [(o, b) for o, b in zip(outputs, banks, strict=True) if b is not None]
-        settle(chooser, self.view(features), position, tracked, size, click)
+        if tracked:
+            sought = Sought.on(self.view(features), position, tracked)
+            settle(chooser, sought, self.size, partial(self.click, features))
+
+    def click(
+        self, features: Features, points_xy: npt.NDArray[np.float32]
+    ) -> tuple[Tensor, Tensor]:
+        """Decode (K, 2) single clicks in model pixels: (K, M, h, w) logits, (K, M) IoU."""
+        logits, ious, _ = self.decode_clicks(features, points_xy, (self.size, self.size))
+        return logits, ious
 
     def view(self, features: Features) -> View:
         """A frame as the chooser sees it; the last one is kept for as long as its features are."""

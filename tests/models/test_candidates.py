@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from samnb.models.backend import GONE_LOGIT, Bank, Output
-from samnb.models.candidates import FEATURES, Known, alone, describe, gather, places
+from samnb.models.candidates import FEATURES, Candidates, Known, alone, ask, gather, places
+from samnb.models.candidates import describe as describe_all
 from samnb.models.looks import View
 
 SIDE, SIZE = 32, 128
@@ -46,26 +47,36 @@ VIEW = picture((4, 4))
 FIRST = seen(square(4, 4), VIEW)
 
 
+def describe(view: View, found: Candidates, known: Known) -> torch.Tensor:
+    (numbers,) = describe_all(view, [found], [known], ask(view, [known]))
+    return numbers
+
+
+def clicks(view: View, first: Output) -> np.ndarray:
+    known = Known.at(1, Bank({0: first}, {}))
+    return places(view, known, ask(view, [known])[0], SIZE)
+
+
 def column(numbers: torch.Tensor, name: str) -> list[float]:
     return numbers[:, FEATURES.index(name)].tolist()
 
 
 def test_the_places_to_click_are_on_what_looks_like_the_object():
     now = picture((20, 16))
-    xy = places(now, Known.at(1, Bank({0: FIRST}, {})), SIZE)
+    xy = clicks(now, FIRST)
     for best in (xy[0], xy[4]):  # by rule and by likeness
         assert 80 <= best[0] < 112 and 64 <= best[1] < 96
 
 
 def test_the_last_place_is_the_middle_of_the_last_mask():
-    xy = places(VIEW, Known.at(1, Bank({0: FIRST}, {})), SIZE)
+    xy = clicks(VIEW, FIRST)
     assert xy.shape == (7, 2) and xy.dtype == np.float32
     assert 7 * 4 <= xy[-1, 0] <= 9 * 4 and 7 * 4 <= xy[-1, 1] <= 9 * 4
 
 
 def test_without_a_last_mask_there_is_no_such_place():
     nothing = seen(torch.full((1, 1, SIDE, SIDE), -8.0), VIEW)
-    assert len(places(VIEW, Known.at(1, Bank({0: nothing}, {})), SIZE)) == 6
+    assert len(clicks(VIEW, nothing)) == 6
 
 
 def test_the_nearest_frame_on_which_it_was_seen_is_the_last_mask():
@@ -79,7 +90,7 @@ def test_the_nearest_frame_on_which_it_was_seen_is_the_last_mask():
 def test_velocity_points_the_way_that_time_runs(position, sign):
     bank = Bank({1: seen(square(4, 4), VIEW)}, {2: seen(square(8, 4), VIEW)})
     known = Known.at(position, bank)
-    assert known.velocity_xy.tolist() == pytest.approx([sign * 4 / SIDE, 0], abs=1e-6)
+    assert list(known.velocity_xy) == pytest.approx([sign * 4 / SIDE, 0], abs=1e-6)
 
 
 def test_a_candidate_where_it_should_have_moved_is_at_no_distance():

@@ -7,18 +7,22 @@ import pytest
 import torch
 
 from samnb.models.backend import GONE_LOGIT, Bank, Output
-from samnb.models.candidates import FEATURES
+from samnb.models.candidates import FEATURES, Candidates
 from samnb.models.chooser import (
     SURE_FROM,
     TRUSTED_FROM,
+    Choice,
     Chooser,
+    Click,
     Net,
-    choose,
+    Sought,
     load_chooser,
     save_chooser,
-    settle,
     sum_up,
 )
+from samnb.models.chooser import choose as choose_all
+from samnb.models.chooser import settle as settle_sought
+from samnb.models.looks import View
 from tests.models.test_candidates import SIZE, VIEW, picture, seen, square
 
 _COUNT = len(FEATURES)
@@ -61,6 +65,19 @@ NUMBERS[1, FEATURES.index("overlap")] = 1.0
 LOGITS = torch.cat([square(0, 0)[0], square(20, 20)[0]])
 
 
+def candidates(logits: torch.Tensor) -> Candidates:
+    return Candidates(logits, torch.ones(len(logits)), torch.eye(len(logits)), 1.0)
+
+
+def choose(chooser: Chooser, logits: torch.Tensor, numbers: torch.Tensor) -> Choice:
+    (choice,) = choose_all(chooser, [candidates(logits)], [numbers])
+    return choice
+
+
+def settle(chooser: Chooser, view: View, pairs: list[tuple[Output, Bank]], click: Click) -> None:
+    settle_sought(chooser, Sought.on(view, 1, pairs), SIZE, click)
+
+
 def test_the_highest_expected_iou_is_chosen():
     choice = choose(rule("overlap", 4.0, -2.0), LOGITS, NUMBERS)
     assert choice.index == 1
@@ -87,6 +104,14 @@ def test_a_mask_is_taken_where_it_is_worth_more_than_none(expected, absent, is_a
     assert (choice.index is None, choice.is_trusted) == (is_absent, is_trusted)
 
 
+def test_each_object_chooses_among_its_own():
+    chooser = rule("overlap", 4.0, -2.0)
+    found = [candidates(LOGITS), candidates(LOGITS.flip(0))]
+    choices = choose_all(chooser, found, [NUMBERS, NUMBERS.flip(0)])
+    assert [c.index for c in choices] == [1, 0]
+    assert choices[0].expected_iou == pytest.approx(choices[1].expected_iou)
+
+
 def test_absence_is_judged_from_the_best_candidate_and_the_lead_of_it():
     told = sum_up(NUMBERS, torch.tensor([0.3, 0.7]))
     assert torch.equal(told[:-2], NUMBERS[1])
@@ -104,7 +129,7 @@ def click_nowhere(points_xy: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_a_sure_memory_is_not_asked_for_more():
     pairs = tracked(square(4, 4))
-    settle(always(SURE_FROM + 0.05), VIEW, 1, pairs, SIZE, click_nowhere)
+    settle(always(SURE_FROM + 0.05), VIEW, pairs, click_nowhere)
     output = pairs[0][0]
     assert torch.equal(output.logits, square(4, 4))
     assert output.confidence == pytest.approx(SURE_FROM + 0.05, abs=1e-4) and output.is_trusted
@@ -121,7 +146,7 @@ def test_a_lost_object_is_taken_up_where_a_click_finds_it():
         return right.expand(len(points_xy), -1, -1, -1), torch.full((len(points_xy), 1), 0.5)
 
     pairs = tracked(square(4, 20))
-    settle(rule("prompted_8", 8.0, -7.5), now, 1, pairs, SIZE, click)
+    settle(rule("prompted_8", 8.0, -7.5), now, pairs, click)
     output = pairs[0][0]
     assert clicked == [7]
     assert torch.equal(output.logits, square(20, 16))
@@ -135,7 +160,7 @@ def test_an_object_that_nothing_looks_like_is_absent():
         return square(12, 12).expand(len(points_xy), -1, -1, -1), torch.ones(len(points_xy), 1)
 
     pairs = tracked(square(4, 4))
-    settle(rule("prompted_8", 8.0, -7.5), ground, 1, pairs, SIZE, click)
+    settle(rule("prompted_8", 8.0, -7.5), ground, pairs, click)
     output = pairs[0][0]
     assert not bool((output.logits > 0).any())
     assert float(output.score) < 0 and not output.is_trusted
@@ -148,7 +173,7 @@ def test_doubtful_objects_share_one_batch_of_clicks():
         calls.append(len(points_xy))
         return square(4, 4).expand(len(points_xy), -1, -1, -1), torch.ones(len(points_xy), 1)
 
-    settle(always(0.3), VIEW, 1, [*tracked(square(4, 4)), *tracked(square(9, 9))], SIZE, click)
+    settle(always(0.3), VIEW, [*tracked(square(4, 4)), *tracked(square(9, 9))], click)
     assert calls == [14]
 
 

@@ -58,8 +58,16 @@ def test_logits_that_are_not_above_zero_weigh_nothing():
 def test_the_greatest_cosine_counts_map_by_map():
     left, right = (look_at(MAPS, logits(c)) for c in (LEFT, RIGHT))
     rows = mean_features(MAPS, soften(logits(LEFT)[0]))
-    assert greatest_cosines(rows, [right]).tolist() == [pytest.approx([0, 0])]
-    assert greatest_cosines(rows, [right, left]).tolist() == [pytest.approx([1, 1])]
+    owner = torch.zeros(1, dtype=torch.int64)
+    assert greatest_cosines(rows, [[right]], owner).tolist() == [pytest.approx([0, 0])]
+    assert greatest_cosines(rows, [[right, left]], owner).tolist() == [pytest.approx([1, 1])]
+
+
+def test_cosines_are_taken_with_what_belongs_to_the_same_object():
+    left, right = (look_at(MAPS, logits(c)) for c in (LEFT, RIGHT))
+    rows = mean_features(MAPS, soften(torch.cat([logits(LEFT)[0], logits(LEFT)[0]])))
+    found = greatest_cosines(rows, [[right], [left, right]], torch.tensor([0, 1]))
+    assert found.tolist() == [pytest.approx([0, 0]), pytest.approx([1, 1])]
 
 
 # Three strides of one picture: a thing in the left upper quarter that shares its first feature
@@ -91,7 +99,8 @@ def test_a_rule_knows_the_object_from_what_a_cosine_takes_for_it():
     (said,) = view.respond(view.tell_apart(THING))
     rows = mean_features(FRAME, torch.stack([THING[0], THING[0].flip(0, 1)]))
     own, twin = (tuple(row[i] for row in rows) for i in (0, 1))
-    assert float(greatest_cosines([v[None] for v in twin], [own])[0, 1]) > 0.8
+    owner = torch.zeros(1, dtype=torch.int64)
+    assert float(greatest_cosines([v[None] for v in twin], [[own]], owner)[0, 1]) > 0.8
     assert float(said[2:, 2:].max()) < 0 < float(said[:2, :2].min())
 
 
@@ -106,9 +115,11 @@ def test_several_rules_at_once_are_those_of_each_alone():
     assert torch.allclose(both[1], View(FRAME).tell_apart(other)[0], atol=1e-5)
 
 
-def test_outputs_learn_their_look_and_rule():
+def test_outputs_learn_their_look_rule_and_place():
     view = View(FRAME)
-    output = Output((THING * 16 - 8)[None], 0.9, torch.ones(1, 1))
-    view.learn([output])
-    assert [len(v) for v in output.look] == [3, 3, 3]
-    assert output.rule.shape == (10,)
+    thing, nothing = (Output(m[None], 0.9, torch.ones(1, 1)) for m in (THING * 16 - 8, THING - 8))
+    view.learn([thing, nothing])
+    assert [len(v) for v in thing.look] == [3, 3, 3]
+    assert thing.rule.shape == (10,)
+    assert thing.place.tolist() == pytest.approx([0.25, 0.25, 0.25, 1], abs=1e-3)
+    assert nothing.place[3] == 0

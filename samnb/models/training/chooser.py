@@ -9,6 +9,7 @@ it learns from the mistakes it will make (Ross et al., DAgger, arXiv 1011.0686).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from samnb.models.backend import Bank, Features, ModelPrompt, Output
-from samnb.models.candidates import (
-    FEATURES,
-    Candidates,
-    Known,
-    alone,
-    describe,
-    gather,
-    places,
-)
-from samnb.models.chooser import Choice, Chooser, Net, choose, sum_up, take
+from samnb.models.candidates import FEATURES, Candidates
+from samnb.models.chooser import Choice, Chooser, Net, Sought, choose, sum_up, take
 from samnb.models.sam2 import Sam2Backend
 from samnb.models.training.clips import Clip
 from samnb.models.training.common import mask_iou
@@ -83,19 +76,17 @@ def _play_one(
         within = {p: o for p, o in recent.items() if t - p <= backend.reach}
         bank = Bank({0: start}, dict(sorted(within.items(), reverse=True)))
         (own,) = backend.track(frames[t], t, [bank], n_frames=len(frames))
-        view, known = backend.view(frames[t]), Known.at(t, bank)
-        masks, ious, _ = backend.decode_clicks(
-            frames[t], places(view, known, backend.size), (backend.size,) * 2
-        )
-        found, only = gather(own, masks, ious), alone(own)
-        told = _tell(describe(view, found, known), _ious(found, truth[t]), truth[t])
-        lessons += [told, _tell(describe(view, only, known), told.ious[:1], truth[t])]
+        sought = Sought.on(backend.view(frames[t]), t, [(own, bank)])
+        (found,), (numbers,) = sought.around(backend.size, partial(backend.click, frames[t]))
+        told = _tell(numbers, _ious(found, truth[t]), truth[t])
+        _, (only,) = sought.memory()
+        lessons += [told, _tell(only, told.ious[:1], truth[t])]
         if follows_truth:
             best = int(told.ious.argmax())
             iou = float(told.ious[best])
             choice = Choice(best if iou > _GOOD_IOU else None, iou)
         elif chooser is not None:
-            choice = choose(chooser, found.logits, told.numbers)
+            (choice,) = choose(chooser, [found], [told.numbers])
         else:
             choice = Choice(0 if bool((own.logits > 0).any()) else None, 1.0)
         take(own, found, choice)
