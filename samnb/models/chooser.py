@@ -78,7 +78,7 @@ class Net:
             hidden = torch.baddbmm(bias[:, None], hidden, weight.transpose(1, 2))
             if layer < 2:
                 hidden = F.gelu(hidden)
-        return hidden[..., 0].T.unflatten(0, numbers.shape[:-1])
+        return hidden[..., 0].T.reshape(*numbers.shape[:-1], -1)
 
     def __call__(self, numbers: Tensor) -> Tensor:
         """Mean logits (...) for numbers (..., F)."""
