@@ -7,6 +7,7 @@ nothing before people's answers have shown what they are worth.
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 from typing import Final
@@ -14,11 +15,15 @@ from typing import Final
 from samnb.models.concept_registry import DEFAULT
 from samnb.models.concepts import ConceptSegmenter
 from samnb.models.verifier_aids import segmenter_aids
+from samnb.models.verifier_mirror import MirrorVerifier
 from samnb.models.verifier_small import SmallVerifier, load_verifier
 from samnb.types import ModelError
 
 WEIGHTS_ENV: Final = "SAMNB_VERIFIER_WEIGHTS"
 """Environment variable that names another weights file than the packaged one."""
+TWICE_TEMPERATURE: Final = 0.93
+"""Of two looks of the verifier that ships, fitted on the zero-box answers about 60 drawn pictures
+of seeds that nothing is measured on."""
 
 
 def shipped_weights() -> Path:
@@ -51,3 +56,22 @@ def load_foundation(segmenter: ConceptSegmenter, path: Path | None = None) -> Sm
         ModelError: the file cannot be read, or the segmenter is another.
     """
     return load_verifier(path or shipped_weights(), segmenter_aids(segmenter))
+
+
+def load_looking_twice(segmenter: ConceptSegmenter, path: Path | None = None) -> MirrorVerifier:
+    """Load the same, to look at each picture and at its mirror image.
+
+    Args:
+        segmenter: see :func:`load_foundation`. A copy of it looks into the mirror, for a
+            segmenter remembers the last picture that it saw.
+        path: likewise.
+
+    Raises:
+        ModelError: likewise.
+    """
+    other = copy.copy(segmenter)
+    return MirrorVerifier(
+        load_foundation(segmenter, path),
+        load_foundation(other, path),
+        temperature=TWICE_TEMPERATURE,
+    )
