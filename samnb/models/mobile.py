@@ -19,12 +19,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from sam2.modeling.backbones.image_encoder import FpnNeck, ImageEncoder
 from sam2.modeling.memory_attention import MemoryAttentionLayer
-from sam2.modeling.memory_encoder import CXBlock, Fuser, MaskDownSampler, MemoryEncoder
+from sam2.modeling.memory_encoder import CXBlock, Fuser, MaskDownSampler
 from sam2.modeling.sam.transformer import RoPEAttention
 from sam2.modeling.sam2_base import SAM2Base
 from torch import nn
 
 from samnb.models.chooser import load_chooser
+from samnb.models.fastencoder import FastMemoryEncoder
 from samnb.models.fastmemory import FastMemoryAttention
 from samnb.models.faststeps import SineCode
 from samnb.models.secondlook import MobileSam2, MobileSam2VideoPredictor
@@ -222,7 +223,7 @@ def _memory_encoder() -> nn.Module:
     block = CXBlock(
         dim=EMBED_DIM, kernel_size=7, padding=3, layer_scale_init_value=0.1, use_dwconv=True
     )
-    encoder: nn.Module = MemoryEncoder(
+    encoder: nn.Module = FastMemoryEncoder(
         out_dim=_MEMORY_DIM,
         in_dim=EMBED_DIM,
         position_encoding=_sine(_MEMORY_DIM),

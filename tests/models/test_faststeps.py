@@ -51,6 +51,19 @@ def test_memory_attention_in_parts_of_a_finer_picture():
     torch.testing.assert_close(fast, slow.detach(), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("is_shared", [True, False])
+@pytest.mark.parametrize("is_logits", [True, False])
+def test_memory_encoder(model, is_shared, is_logits):
+    generator = torch.Generator().manual_seed(5)
+    draw = lambda *shape: torch.randn(*shape, generator=generator)  # noqa: E731
+    picture = draw(1 if is_shared else 3, 256, 8, 8).expand(3, -1, -1, -1)
+    masks = draw(3, 1, 128, 128) * 10
+    slow, fast = _both(lambda: model.memory_encoder(picture, masks, not is_logits))
+    found, wanted = fast["vision_features"], slow["vision_features"]
+    torch.testing.assert_close(found, wanted.detach(), atol=1e-4, rtol=1e-4)
+    assert torch.equal(fast["vision_pos_enc"][0], slow["vision_pos_enc"][0])
+
+
 @pytest.mark.parametrize("multimask", [True, False])
 @pytest.mark.parametrize(("n_prompts", "n_points"), [(1, 1), (4, 2), (1, 9)])
 def test_mask_decoder(model, n_prompts, n_points, multimask):
