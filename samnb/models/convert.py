@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Final
+
 import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from samnb.models.backend import Decoded, ModelPrompt
 from samnb.models.base import BoolMask, FramePrompts, Prediction
 from samnb.models.prompts import encode_points
+
+_LEAST_LOGIT: Final = -1.0  # of pixels that count, for stability
 
 
 def to_model_prompt(
@@ -45,13 +52,53 @@ def to_prediction(
     """
     if given is not None:
         return Prediction(given.copy(), 1.0, float(given.any()), 1.0)
-    large = functional.interpolate(decoded.logits, size_hw, mode="bilinear", align_corners=False)
+    box, logits = _enlarge(decoded.logits[0, 0].float().cpu(), size_hw)
     # numpy compares and counts in a third of the time.
-    logits = large[0, 0].cpu().numpy()
-    inner, outer = (int(np.count_nonzero(logits > level)) for level in (1.0, -1.0))
+    inner, outer = (int(np.count_nonzero(logits > level)) for level in (1.0, _LEAST_LOGIT))
+    mask = np.zeros(size_hw, np.bool_)
+    mask[box] = logits > 0
     return Prediction(
-        mask=logits > 0,
+        mask=mask,
         confidence=min(max(decoded.confidence, 0.0), 1.0),
         presence=float(decoded.score.sigmoid()),
         stability=inner / outer if outer else 1.0,
     )
+
+
+def _enlarge(
+    logits: Tensor, size_hw: tuple[int, int]
+) -> tuple[tuple[slice, slice], npt.NDArray[np.float32]]:
+    """Bilinear enlargement of (h, w) logits inside the box beyond which none reach -1.
+
+    Returns:
+        The box, and the logits inside of it.
+    """
+    above = logits > _LEAST_LOGIT
+    parts = [
+        _needed(above.any(1 - axis), _weights(logits.shape[axis], size_hw[axis])) for axis in (0, 1)
+    ]
+    (rows, from_rows, down), (columns, from_columns, across) = parts
+    large = down @ logits[from_rows, from_columns] @ across.T
+    return (rows, columns), large.numpy()
+
+
+def _needed(above: Tensor, weights: Tensor) -> tuple[slice, slice, Tensor]:
+    """Which of N places read one of those above (n,), which they read, and how much: (N', n')."""
+    found = np.flatnonzero(above.numpy())
+    ends = (int(found[0]), int(found[-1]) + 1) if len(found) else (0, 0)
+    reading = np.flatnonzero((weights[:, slice(*ends)] > 0).any(1).numpy())
+    if len(reading) == 0:
+        return slice(0, 0), slice(0, 0), weights[:0, :0]
+    to = slice(int(reading[0]), int(reading[-1]) + 1)
+    # Neighbours are read together.
+    of = slice(max(ends[0] - 1, 0), ends[1] + 1)
+    return to, of, weights[to, of]
+
+
+@lru_cache(maxsize=16)
+def _weights(small: int, large: int) -> Tensor:
+    """(large, small): what bilinear enlargement takes from where, along one axis."""
+    with torch.inference_mode(False):
+        one = torch.eye(small)[None, None]
+        size = large, small
+        return functional.interpolate(one, size, mode="bilinear", align_corners=False)[0, 0]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from samnb.models.backend import Decoded
 from samnb.models.convert import to_model_prompt, to_prediction
@@ -43,3 +44,16 @@ def test_a_mask_of_the_models_size_is_not_resized():
     prompts.mask[:] = shape
     found = to_model_prompt(prompts, (8, 8), 8, torch.device("cpu")).mask
     assert np.array_equal(found[0, 0].bool().numpy(), shape)
+
+
+@pytest.mark.parametrize("size_hw", [(90, 161), (37, 16), (7, 40), (16, 37)])
+@pytest.mark.parametrize("threshold", [-6.0, 0.5, 2.5, 9.0])
+def test_only_the_box_of_a_mask_is_enlarged_and_nothing_is_lost(size_hw, threshold):
+    """Compared with the enlargement of the whole picture; the thresholds are of fewer and fewer."""
+    logits = torch.randn(1, 1, 16, 37, generator=torch.Generator().manual_seed(3)) - threshold
+    logits[..., :3, :], logits[..., 30:] = -9.0, -1024.0
+    found = to_prediction(Decoded(logits, 0.5, torch.zeros(1, 1)), size_hw)
+    large = functional.interpolate(logits, size_hw, mode="bilinear", align_corners=False)[0, 0]
+    inner, outer = (int((large > level).sum()) for level in (1.0, -1.0))
+    assert np.array_equal(found.mask, (large > 0).numpy())
+    assert found.stability == pytest.approx(inner / outer if outer else 1.0)
