@@ -1,9 +1,10 @@
-"""A verifier that looks twice: at a picture, and at its mirror image.
+"""A verifier that looks twice for what is missing: at a picture, and at its mirror image.
 
 What a picture shows does not change in a mirror, but a small model's errors do in part: what it
 makes of the two is averaged as log-odds (a geometric mean of the probabilities; one form of
 test-time augmentation, as in Krizhevsky, Sutskever and Hinton, NeurIPS 2012, section 4.1, who
-average probabilities). It costs the model's time twice and nobody else's.
+average probabilities). It costs the model's time twice and nobody else's. A single mask is judged
+in one look: there a second one told nothing new.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _T = TypeVar("_T", np.bool_, np.uint8)
 
 
 class MirrorVerifier:
-    """Two looks behind one :class:`~samnb.models.concepts.ConceptVerifier`.
+    """Two looks at a pair behind one :class:`~samnb.models.concepts.ConceptVerifier`.
 
     Args:
         verifier: looks at pictures as they are.
@@ -50,16 +51,12 @@ class MirrorVerifier:
         return self._plain.name + SUFFIX
 
     def verify_masks(self, image: Image, phrase: str, masks: Sequence[BoolMask]) -> Probabilities:
-        """Judge each mask by itself; see the protocol.
+        """Judge each mask by itself, in one look; see the protocol.
 
         Returns:
             (N, 5) float64.
         """
-        one = self._plain.verify_masks(image, phrase, masks)
-        if not masks:
-            return one
-        other = self._mirrored.verify_masks(_flip(image), phrase, [_flip(m) for m in masks])
-        return apply_temperature(between(one, other), self._temperature)
+        return self._plain.verify_masks(image, phrase, masks)
 
     def verify_exhaustive(
         self, image: Image, phrase: str, masks: Sequence[BoolMask]

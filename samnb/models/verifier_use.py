@@ -8,7 +8,8 @@ and the rejected ones go.
 Here both overrule the segmenter only where they are sure. A mask or a phrase dropped by an
 answer that is right six times in ten costs more than it gives: a threshold on probabilities
 makes F1 greatest at half of the F1 that is reached (Lipton, Elkan and Naryanaswamy, ECML 2014,
-arXiv 1402.1892, theorem 1), not at a half.
+arXiv 1402.1892, theorem 1), not at a half. Where decided pairs have told what both are worth, a
+mask's fate is a weighted sum of both opinions (:mod:`samnb.models.verifier_weighing`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Final
 import numpy as np
 
 from samnb.models.base import Image
-from samnb.models.concepts import ConceptPrediction, ConceptVerifier, Probabilities
+from samnb.models.concepts import ConceptPrediction, ConceptVerifier, Instance, Probabilities
+from samnb.models.verifier_weighing import Weighing
 from samnb.types import EvAnswer, InputError, MvAnswer
 
 THRESHOLD: Final = 0.5
@@ -67,6 +69,7 @@ def with_verifier(
     threshold: float = THRESHOLD,
     min_acceptance: float = LEAST,
     replaces_presence: bool = False,
+    weighing: Weighing | None = None,
 ) -> ConceptPrediction:
     """Correct a segmenter's answer by verifiers.
 
@@ -84,12 +87,16 @@ def with_verifier(
         min_acceptance: least probability of the two accepting options together.
         replaces_presence: EV's presence always takes the place of the segmenter's, as in the
             paper; else only where it is sure, see :func:`combined_presence`.
+        weighing: of the segmenter's opinion and MV's, which is then asked about every candidate:
+            masks that it accepts may come in as well as go. None lets MV strike out alone.
     """
     presence = prediction.presence
     if ev is not None:
         told = ev_presence(ev, image, phrase)
         presence = told if replaces_presence else combined_presence(presence, told)
     found = ConceptPrediction(presence, prediction.instances)
+    if mv is not None and weighing is not None:
+        return _weighed(found, image, phrase, mv, weighing)
     kept = found.kept(threshold)
     if mv is None or not kept:
         return found
@@ -98,3 +105,20 @@ def with_verifier(
         id(one) for one, chance in zip(kept, good.tolist(), strict=True) if chance < min_acceptance
     }
     return ConceptPrediction(presence, tuple(i for i in found.instances if id(i) not in struck))
+
+
+def _weighed(
+    found: ConceptPrediction, image: Image, phrase: str, mv: ConceptVerifier, by: Weighing
+) -> ConceptPrediction:
+    """Give every candidate the chance that both opinions together leave it."""
+    every = [one for one in found.instances if one.mask.any()]
+    if not every:
+        return found
+    accepted = acceptance(mv.verify_masks(image, phrase, [one.mask for one in every]))
+    chances = by.chances([one.score * found.presence for one in every], accepted)
+    # Being one implies that there is one.
+    presence = max(found.presence, float(chances.max()))
+    order = np.argsort(-chances, kind="stable").tolist()
+    return ConceptPrediction(
+        presence, tuple(Instance(every[at].mask, float(chances[at]) / presence) for at in order)
+    )

@@ -1,22 +1,26 @@
 """What verifiers add at inference, and what hard negatives add in training.
 
 python -m tests.benchmarks.bench_concept_ablation verifiers [--pictures 40] [--first SEED]
+python -m tests.benchmarks.bench_concept_ablation weigh --first 9020000 --pictures 60
 python -m tests.benchmarks.bench_concept_ablation scratch --folder F [--counts 0,5,15,30,all]
     [--seeds 0,1] [--scenes 180 --extra 700 --steps 1000] [--pictures 120]
 python -m tests.benchmarks.bench_concept_ablation negatives [--counts 0,5,15,30] [--learn 30]
     [--domain household]
 
-The first scores proposals alone, with the EV presence score where it is sure, and with MV's
-surely rejected masks taken out; then as in the paper, EV in the segmenter's place and MV at a
-half (SAM 3 paper, arXiv 2511.16719, table 9d). Verifiers look twice, as the one that ships does,
-and once for comparison. The second trains the default segmenter from nothing with so many hard
-negatives a picture (its table 9b), or (``all``) by every false phrase, as ``samnb train concept``
-does by default; all else is equal, and `mobile`'s proposals are made once a seed. What is done
-already in the folder is not done again. Both give 95 % intervals of the difference from their
-first row. The third fine-tunes the shipped segmenter on the same decided pictures with so many
-hard negatives each, and scores proposals alone, there and in the world that it was taught on.
-Pictures are drawn, of the test split; those that are learned from are of the train split. Without
-a gate: what is measured is what the trainer makes of the pairs.
+``verifiers`` scores proposals alone, with the EV presence score where it is sure, and with MV's
+surely rejected masks taken out, or with the segmenter's word and MV's weighed; then as in the
+paper, EV in the segmenter's place and MV at a half (SAM 3 paper, arXiv 2511.16719, table 9d). EV
+looks twice, as the one that ships does, and once for comparison. ``weigh`` fits these weights, on
+other pictures.
+
+``scratch`` trains the default segmenter from nothing with so many hard negatives a picture (table
+9b), or (``all``) by every false phrase, as ``samnb train concept`` does by default. All else is
+equal, and `mobile`'s proposals are made once a seed; what is done already in the folder is not done
+again. ``negatives`` fine-tunes the shipped segmenter on the same decided pictures with so many hard
+negatives each, without a gate: what is measured is what the trainer makes of the pairs.
+
+Pictures are drawn, of the test split; those that are learned from are of the train split. Intervals
+are of the difference from the first row, 95 %, by pictures.
 """
 
 from __future__ import annotations
@@ -49,8 +53,9 @@ from samnb.models.registry import load_model
 from samnb.models.tracker import MemoryTracker
 from samnb.models.verifier_foundation.evaluate import TEST_SEEDS
 from samnb.models.verifier_foundation.world import asked_phrases
-from samnb.models.verifier_shipped import load_foundation, load_looking_twice
-from samnb.models.verifier_use import with_verifier
+from samnb.models.verifier_shipped import WEIGHING, load_foundation, load_looking_twice
+from samnb.models.verifier_use import acceptance, with_verifier
+from samnb.models.verifier_weighing import WeighedPair, fit_weighing
 from samnb.synthetic.concepts import ConceptScene, hard_negatives, make_concept_scene
 from samnb.synthetic.household import DOMAINS
 from samnb.synthetic.things import WORLD, Domain
@@ -95,6 +100,7 @@ def verifiers(n: int, first: int) -> None:
         "+ EV presence": {"ev": twice},
         "+ EV presence + MV": {"ev": twice, "mv": twice},
         "+ MV alone": {"mv": twice},
+        "+ EV presence + MV weighed": {"ev": twice, "mv": once, "weighing": WEIGHING},
         "+ EV, one look": {"ev": once},
         "+ EV + MV, one look": {"ev": once, "mv": once},
         "EV replaces": {"ev": twice, "replaces_presence": True},
@@ -119,6 +125,28 @@ def verifiers(n: int, first: int) -> None:
         row(name, [one for each in pictures for one in each])
         if name != "proposals":
             against(counts["proposals"], pictures)
+
+
+def weigh(n: int, first: int) -> None:
+    """Fit the weights of the segmenter's opinion and MV's, as they ship."""
+    segmenter = load_concept_segmenter("concept", device="cpu")
+    twice = load_looking_twice(segmenter)
+    pictures = []
+    for number in range(n):
+        scene = make_concept_scene(first + number, split="test")
+        phrases, pairs = asked(scene), []
+        for phrase, plain in zip(phrases, segmenter.segment(scene.image, phrases), strict=True):
+            answer = with_verifier(plain, scene.image, phrase, ev=twice)
+            masks = [one.mask for one in answer.instances]
+            found = np.array([one.score * answer.presence for one in answer.instances])
+            accepted = acceptance(twice.verify_masks(scene.image, phrase, masks))
+            truth = [encode(m) for m in scene.truth(phrase)]
+            ious = mask_ious([encode(m) for m in masks], truth)
+            pairs.append(WeighedPair(found, accepted, ious))
+        pictures.append(pairs)
+    made = fit_weighing(pictures)
+    say(f"{segmenter.name}, {twice.name}, {n} pictures from {first}: {made.weighing}")
+    say(f"cgF1 {made.alone.cgf1:.1f} alone, {made.crossed.cgf1:.1f} on pictures not fitted on")
 
 
 def negatives(n: int, n_learn: int, how_many: list[int], steps: int, name: str, seed: int) -> None:
@@ -224,7 +252,7 @@ def against(one: list[list[PairCount]], other: list[list[PairCount]]) -> None:
 def main() -> None:
     """Run one of them."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["verifiers", "scratch", "negatives"])
+    parser.add_argument("what", choices=["verifiers", "weigh", "scratch", "negatives"])
     parser.add_argument("--pictures", type=int, default=40)
     parser.add_argument("--first", type=int, default=FIRST, help="seed of the first picture")
     parser.add_argument("--learn", type=int, default=30)
@@ -240,6 +268,8 @@ def main() -> None:
     torch.set_num_threads(1)
     if args.what == "verifiers":
         verifiers(args.pictures, args.first)
+    elif args.what == "weigh":
+        weigh(args.pictures, args.first)
     elif args.what == "scratch":
         if args.folder is None:
             parser.error("scratch: expected --folder, got none")

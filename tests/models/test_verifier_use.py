@@ -3,6 +3,7 @@ import pytest
 
 from samnb.models.concepts import ConceptPrediction, Instance
 from samnb.models.verifier_use import acceptance, combined_presence, ev_presence, with_verifier
+from samnb.models.verifier_weighing import Weighing
 from samnb.types import InputError
 
 IMAGE = np.zeros((8, 8, 3), np.uint8)
@@ -93,3 +94,19 @@ def test_a_stricter_filter_keeps_less():
     assert (
         with_verifier(FOUND, IMAGE, "cup", ev=judge, mv=judge, min_acceptance=0.95).kept() == ()
     )  # 0.9 at best
+
+
+def test_with_weights_mv_is_asked_about_every_candidate_and_may_let_one_in():
+    judge = Judge(least=4)
+    found = with_verifier(FOUND, IMAGE, "cup", mv=judge, weighing=Weighing(0.0, 0.1, 1.0))
+    assert judge.asked == [[20, 5, 3]]
+    assert FOUND.kept() == ()
+    assert [int(one.mask.sum()) for one in found.kept()] == [20, 5]
+    assert all(0 <= one.score <= 1 for one in found.instances)
+    assert found.presence >= 0.4
+
+
+def test_with_weights_the_segmenter_s_word_counts_too():
+    by = Weighing(0.0, 1.0, 0.0)
+    found = with_verifier(FOUND, IMAGE, "cup", mv=Judge(), weighing=by)
+    assert found.kept() == FOUND.kept()

@@ -25,6 +25,7 @@ from samnb.language.video import drop_whole_scene
 from samnb.models.base import BoolMask, Image
 from samnb.models.concepts import ConceptPrediction, ConceptSegmenter, ConceptVerifier
 from samnb.models.verifier_use import with_verifier
+from samnb.models.verifier_weighing import Weighing
 from samnb.store.media import AnnotationFrames
 from samnb.types import FlowError, Rle
 
@@ -55,11 +56,13 @@ class Aids:
         mv: strikes out masks; None leaves them.
         ontology: knows wider phrases, asked where a phrase of a caption finds nothing; None
             leaves it at that.
+        weighing: of the segmenter's opinion and MV's; None lets MV strike out alone.
     """
 
     ev: ConceptVerifier | None = None
     mv: ConceptVerifier | None = None
     ontology: Ontology | None = None
+    weighing: Weighing | None = None
 
     def applied(
         self, answer: ConceptPrediction, image: Image, phrase: str, threshold: float
@@ -67,7 +70,10 @@ class Aids:
         """What the answer is with their help."""
         if self.ev is None and self.mv is None:
             return answer
-        return with_verifier(answer, image, phrase, ev=self.ev, mv=self.mv, threshold=threshold)
+        return with_verifier(
+            answer, image, phrase, ev=self.ev, mv=self.mv, threshold=threshold,
+            weighing=self.weighing,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,10 @@ def propose(
 ) -> Proposed:
     """See ``ConceptSession.propose``."""
     model = load(segmenter)
+    if aids.mv is not None and aids.weighing is None:
+        from samnb.models.verifier_shipped import weighing_for
+
+        aids = replace(aids, weighing=weighing_for(model.name, aids.mv.name))
     state = loop.refresh()
     if pair_ids is None:
         todo = [p for p in state.pairs.values() if p.step is ConceptStep.PROPOSE]

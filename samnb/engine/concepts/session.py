@@ -45,6 +45,7 @@ from samnb.events.concepts import (
 )
 from samnb.language.ontology import Ontology
 from samnb.models.concepts import ConceptSegmenter, ConceptVerifier
+from samnb.models.verifier_weighing import Weighing
 from samnb.types import EvAnswer, MvAnswer
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ class ConceptSession(ConceptCore):
         ev: ConceptVerifier | None = None,
         mv: ConceptVerifier | None = None,
         ontology: Ontology | None = None,
+        weighing: Weighing | None = None,
         on_progress: Progress | None = None,
         cancel: threading.Event | None = None,
     ) -> Proposed:
@@ -193,10 +195,13 @@ class ConceptSession(ConceptCore):
             ontology: on pictures, knows wider phrases ("canoe", "boat" for "red canoe"),
                 which are asked where a phrase of a caption finds nothing; the masks keep the
                 narrow phrase, and MV judges by it.
+            weighing: of the segmenter's opinion and MV's, see
+                :func:`samnb.models.verifier_weighing.fit_weighing`; None takes the shipped one for
+                the shipped verifier, and lets another strike out alone.
             on_progress: called with (pairs done, pairs in all).
             cancel: set it from another thread to stop after the present medium.
         """
-        aids = proposing.Aids(ev, mv, ontology)
+        aids = proposing.Aids(ev, mv, ontology, weighing)
         return proposing.propose(self, segmenter, pair_ids, threshold, aids, on_progress, cancel)
 
     def propose_masks(

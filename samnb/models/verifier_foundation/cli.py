@@ -15,7 +15,9 @@ from samnb.models.concept_registry import load_concept_segmenter
 from samnb.models.training.cli import add_measuring, begin
 from samnb.models.verifier_foundation.evaluate import TEST_SEEDS, evaluate
 from samnb.models.verifier_foundation.train import FoundationSettings, train_foundation
-from samnb.models.verifier_shipped import load_foundation
+from samnb.models.verifier_mirror import MirrorVerifier
+from samnb.models.verifier_shipped import load_foundation, load_looking_twice
+from samnb.models.verifier_small import SmallVerifier
 
 log = logging.getLogger(__name__)
 
@@ -30,16 +32,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     begin(args.threads)
     segmenter = load_concept_segmenter(args.segmenter, device="cpu")
     result: dict[str, Any] = {"segmenter": segmenter.name}
+    verifier: SmallVerifier | MirrorVerifier
     if args.eval is None:
         settings = FoundationSettings(
             args.words_pictures, args.pictures, args.words_steps, seed=args.seed
         )
         started = time.process_time()
-        verifier = train_foundation(segmenter, settings)
-        verifier.save(args.out)
+        verifier = trained = train_foundation(segmenter, settings)
+        trained.save(args.out)
         result |= {"out": str(args.out), "cpu_s": round(time.process_time() - started, 1)}
     else:
-        verifier = load_foundation(segmenter, args.eval)
+        load = load_looking_twice if args.mirror else load_foundation
+        verifier = load(segmenter, args.eval)
         result["weights"] = str(args.eval)
     result["verifier"] = verifier.name
     if args.test:
@@ -83,6 +87,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--segmenter", default="concept",
         help="whose proposals are judged: concept or a version of it (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--mirror", action="store_true",
+        help="with --eval: it looks at each picture and at its mirror image",
     )  # fmt: skip
     add_measuring(parser, default.seed)
     return parser

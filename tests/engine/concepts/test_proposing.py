@@ -3,6 +3,7 @@ import pytest
 from samnb.engine.concepts.proposing import DOUBLE, FAINT, STRUCK
 from samnb.events.concepts import ConceptProposed
 from samnb.language.ontologyfile import default_ontology
+from samnb.models.verifier_weighing import Weighing
 from samnb.types import EvAnswer, MvAnswer
 from tests.engine.concepts.world import Segmenter, Verifier, square
 
@@ -36,6 +37,13 @@ def test_a_verifier_strikes_masks_out_and_the_log_says_so(desk):
     desk().propose(Segmenter({"cup": [(0, 0.9)]}), mv=Verifier(mv={"cup": MvAnswer.REJECT}))
     body = proposals(desk)[cup.id]
     assert body.masks == () and dict(body.left_out) == {STRUCK: 1}
+
+
+def test_weighed_opinions_may_bring_a_candidate_in(desk):
+    (cup,) = desk().add_pairs(desk.media_id, ["cup"])
+    by = Weighing(0.0, 0.1, 1.0)
+    desk().propose(Segmenter({"cup": [(0, 0.4)]}), mv=Verifier(), weighing=by)
+    assert len(proposals(desk)[cup.id].masks) == 1
 
 
 @pytest.fixture
