@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import optimize
+from scipy import optimize, stats
 
 from samnb.types import InputError
 
@@ -139,6 +139,18 @@ def brier_score(probabilities: npt.ArrayLike, answers: Sequence[int] | npt.Array
     truth = np.zeros_like(table)
     truth[np.arange(len(table)), right] = 1.0
     return float(((table - truth) ** 2).sum(axis=1).mean())
+
+
+def area_under_curve(scores: npt.NDArray[np.float64], is_so: npt.NDArray[np.bool_]) -> float:
+    """Chance that what is so has the higher score (ties count half); nan without both kinds.
+
+    The statistic of Mann and Whitney (Ann. Math. Stat. 18, 1947), from ranks.
+    """
+    n, m = int(is_so.sum()), int((~is_so).sum())
+    if not n or not m:
+        return float("nan")
+    ranks = stats.rankdata(scores)
+    return round(float((ranks[is_so].sum() - n * (n + 1) / 2) / (n * m)), 3)
 
 
 def fit_temperature(probabilities: npt.ArrayLike, answers: Sequence[int] | npt.ArrayLike) -> float:

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from samnb.models.base import FramePrompts, FrameSource, Image, Prediction
 from samnb.models.checkpoints import file_version
 from samnb.models.concept_look import GRID, Look, distinct, look_at, view_all
-from samnb.models.concept_net import ConceptNet, log_not, phrase_log_probability
+from samnb.models.concept_net import DIM, ConceptNet, log_not, phrase_log_probability
 from samnb.models.concept_proposals import Proposer
 from samnb.models.concept_video import EVERY, follow
 from samnb.models.concepts import ConceptPrediction, Exemplars, Instance
@@ -117,6 +117,13 @@ class LearnedSegmenter:
     def words(self) -> tuple[str, ...]:
         """Words that the model has vectors for; a phrase with others scores low."""
         return self.net.words
+
+    def experience(self, phrase: str) -> float:
+        """How far an opinion about a phrase can be trusted, in [0, 1]: 1 where its words were
+        taught, ``n / (n + 1)`` where the least known was learned from n pictures, 0 where one
+        was never seen."""
+        n = self.net.pictures_behind(phrase)
+        return 1.0 if n == float("inf") else n / (n + 1.0)
 
     def look(self, image: Image) -> Look:
         """Find everything in a picture, before any phrase is asked for.
@@ -218,7 +225,7 @@ class LearnedSegmenter:
         """Return the look, with exemplars nobody had proposed, and what likeness adds."""
         look, positive = self._with_boxes(image, look, shown.positive_xyxy)
         look, negative = self._with_boxes(image, look, shown.negative_xyxy)
-        unit = F.normalize(look.embedding, dim=1)
+        unit = F.normalize(look.embedding[:, :DIM], dim=1)
 
         def likeness(rows: list[int]) -> Tensor:
             """In [-1, 1]: 1 for the same, 0 for half alike."""
@@ -241,7 +248,7 @@ class LearnedSegmenter:
         for box in np.asarray(boxes_xyxy, np.float32).reshape(-1, 4):
             ious = [_box_iou(box, _bounds(look.mask(i))) for i in range(len(look))]
             if not ious or max(ious) < BOX_IOU:
-                look = _append(look, self._prompted(image, look, box))
+                look = look.joined(self._prompted(image, look, box))
                 rows.append(len(look) - 1)
             else:
                 rows.append(int(np.argmax(ious)))
@@ -357,9 +364,10 @@ def load_segmenter(path: Path, tracker: MemoryTracker, family: str = "concept") 
     facts = read_info(path).get("concept")
     if facts is None:
         raise ModelError(f"{path}: expected weights of a concept segmenter, got others")
-    net, proposer, calibration = ConceptNet(facts["words"]), Proposer(), Calibration()
-    parts: dict[str, nn.Module] = {"net": net, "proposer": proposer, "calibration": calibration}
     state = load_weights(path)
+    net = ConceptNet(facts["words"], is_wide="net.rules" in state)
+    proposer, calibration = Proposer(), Calibration()
+    parts: dict[str, nn.Module] = {"net": net, "proposer": proposer, "calibration": calibration}
     for prefix, module in parts.items():
         own = {k.removeprefix(f"{prefix}."): v for k, v in state.items() if k.startswith(prefix)}
         try:
@@ -372,17 +380,6 @@ def load_segmenter(path: Path, tracker: MemoryTracker, family: str = "concept") 
     learned = facts.get("learned", ())
     return LearnedSegmenter(
         tracker, proposer.to(device), net.to(device), calibration, name, learned=learned
-    )
-
-
-def _append(look: Look, more: Look) -> Look:
-    return Look(
-        look.size_hw,
-        np.concatenate([look.squares, more.squares]),
-        np.concatenate([look.mask_logits, more.mask_logits]),
-        np.concatenate([look.quality, more.quality]),
-        torch.cat([look.embedding, more.embedding]),
-        look.features,
     )
 
 

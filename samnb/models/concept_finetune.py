@@ -15,19 +15,22 @@ So the version is kept from getting worse:
   belief (learning without forgetting; Li and Hoiem, ECCV 2016).
 * Made-up pictures of the world that it was taught on are rehearsed beside the decided ones
   (Robins, Connection Science 1995).
-* What is known moves in small steps, and only new words in large ones. A word that no positive
-  has is not learned.
-* Versions taught on some of the pictures are asked about the others first (cross-validation),
-  as far as the base did not learn from these before. Where they do not answer them better than
-  the base does (cgF1), the version is the base.
+* New words are learned in closed form from their exemplars first, anew with every version, and each
+  only if pictures left out find it (:mod:`samnb.models.concept_words`). Nothing else moves for
+  that. A word that no positive has is not learned.
+* All else is moved, in small steps, only where that helps: versions taught on some of the pictures
+  are asked about the others first (cross-validation), as far as the base did not learn from these
+  before. Where they do not answer them clearly better (cgF1) than the base with the new words does,
+  the version is that: clearly is by more than the standard error (Breiman, Friedman, Olshen and
+  Stone, Classification and Regression Trees, 1984, section 3.4.3).
 """
 
 from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -36,9 +39,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from samnb.metrics.cgf1 import PairCount, total
+from samnb.metrics.cgf1 import PairCount
 from samnb.models.checkpoints import file_version
 from samnb.models.concept import Calibration, LearnedSegmenter, load_segmenter, save_segmenter
+from samnb.models.concept_check import Check, checked
 from samnb.models.concept_lessons import (
     TRAINED,
     DecidedPair,
@@ -51,12 +55,14 @@ from samnb.models.concept_lessons import (
     tell,
 )
 from samnb.models.concept_net import ConceptNet, phrase_log_probability
-from samnb.models.concept_text import learn_words
+from samnb.models.concept_words import learn_rules, new_words, with_rules
 from samnb.models.trainable import StepProgress
 from samnb.models.training.common import cosine
 from samnb.types import InputError
 
-__all__ = ["ConceptFinetuneSettings", "ConceptTrained", "DecidedPair", "finetune_concept"]
+__all__ = [
+    "Check", "ConceptFinetuneSettings", "ConceptTrained", "DecidedPair", "finetune_concept",
+]  # fmt: skip
 
 FOLDS: Final = 3
 """Parts that the pictures are put into for cross-validation."""
@@ -80,7 +86,7 @@ class ConceptFinetuneSettings:
         most_pictures: pictures learned from in all, drawn from the seed; looking at one takes
             about half a second on one core.
         lr: learning rate of what the base knows.
-        words_lr: learning rate of the words that it does not know.
+        words_lr: learning rate of words that could not be learned in closed form.
         belief: how much the base's belief about a phrase that it knows counts beside what was
             decided, in [0, 1].
         rehearsed: made-up pictures that are rehearsed, at most two for each decided one.
@@ -89,7 +95,7 @@ class ConceptFinetuneSettings:
 
     steps: int = 150
     pictures: int = 12
-    most_pictures: int = 60
+    most_pictures: int = 100
     lr: float = 1e-5
     words_lr: float = 1e-2
     belief: float = 0.25
@@ -107,34 +113,6 @@ class ConceptFinetuneSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """What cross-validation found: every decided picture was asked about once.
-
-    Attributes:
-        base: cgF1 of the base on all decided pairs, times 100.
-        new: of versions that never saw the picture that they were asked about.
-        pairs: how many.
-    """
-
-    base: float
-    new: float
-    pairs: int
-
-    @property
-    def is_better(self) -> bool:
-        """Whether what is learned helps on unseen pictures."""
-        return self.new > self.base
-
-    def __str__(self) -> str:
-        sign = "over" if self.is_better else "against"
-        end = "" if self.is_better else ", so nothing was learned"
-        return (
-            f"cgF1 {self.new:.1f} {sign} {self.base:.1f} on {self.pairs} pairs learned from, each "
-            f"answered by a version that had not seen its picture{end}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class ConceptTrained:
     """What fine-tuning gives back.
 
@@ -144,6 +122,7 @@ class ConceptTrained:
         segmenter: the new version, read back from its file; None when cancelled.
         file: its weights, to be loaded by name; None when cancelled.
         curve: ``(step, loss)``, rising.
+        words: pictures with an exemplar of each word that was learned in closed form.
         check: what cross-validation found; None where it was not asked for, was cancelled, or
             there is one picture only, or none that the base did not learn from.
     """
@@ -153,6 +132,7 @@ class ConceptTrained:
     segmenter: LearnedSegmenter | None
     file: Path | None
     curve: tuple[tuple[int, float], ...]
+    words: Mapping[str, int] = field(default_factory=dict)
     check: Check | None = None
 
 
@@ -215,7 +195,8 @@ def finetune_concept(
     check = _cross_validated(course, own) if settings.is_checked and len(own) > 1 else None
     if stopped():
         return ConceptTrained("cancelled", 0, None, None, ())
-    net = segmenter.net
+    rules = learn_rules(segmenter.net, lessons)
+    net = with_rules(segmenter.net, rules).eval()
     curve: list[float] = []
     if check is None or check.is_better:
         net, curve = _taught(course, own, on_progress, cancel)
@@ -223,7 +204,7 @@ def finetune_concept(
             return ConceptTrained("cancelled", len(curve), None, None, tuple(enumerate(curve, 1)))
     fresh = copy.copy(segmenter)
     fresh.net = net
-    learned = {one.picture for one in lessons} if curve else set()
+    learned = set() if net is segmenter.net else {one.picture for one in lessons}
     info = {
         "parent": segmenter.name, "seed": seed, "settings": asdict(settings),
         "learned": sorted(learned | segmenter.learned),
@@ -236,7 +217,9 @@ def finetune_concept(
     # Read back, so that what is measured and used is what the file holds.
     loaded = load_segmenter(file, segmenter.tracker)
     loaded.grid, loaded.every = segmenter.grid, segmenter.every
-    return ConceptTrained("done", len(curve), loaded, file, tuple(enumerate(curve, 1)), check)
+    words = {word: rule.pictures for word, rule in rules.items()}
+    steps = tuple(enumerate(curve, 1))
+    return ConceptTrained("done", len(curve), loaded, file, steps, words, check)
 
 
 def _told(segmenter: LearnedSegmenter, lesson: Lesson, belief: float | None) -> Told:
@@ -247,8 +230,8 @@ def _cross_validated(course: _Course, own: Sequence[tuple[Lesson, Told]]) -> Che
     """Ask about every picture that the base never saw a version that did not see it either;
     None when cancelled, or where there is no such picture."""
     base, folds = course.base, min(FOLDS, len(own))
-    before: list[PairCount] = []
-    after: list[PairCount] = []
+    before: list[list[PairCount]] = []
+    after: list[list[PairCount]] = []
     taught = copy.copy(base)
     unseen = {lesson.picture for lesson, _ in own} - base.learned
     for fold in range(folds):
@@ -256,24 +239,20 @@ def _cross_validated(course: _Course, own: Sequence[tuple[Lesson, Told]]) -> Che
         if not asked:
             continue
         rest = [one for at, one in enumerate(own) if at % folds != fold]
-        taught.net, curve = _taught(course, rest, None, None)
+        trained, curve = _taught(course, rest, None, None)
         if len(curve) < course.settings.steps:
             return None
-        for lesson in asked:
-            before += answers(base, lesson)
-            after += answers(taught, lesson)
-    return Check(total(before).cgf1, total(after).cgf1, len(before)) if before else None
+        for taught.net, counts in ((_with_words(base, rest), before), (trained, after)):
+            counts += [answers(taught, lesson) for lesson in asked]
+    if not before:
+        return None
+    return checked(before, after, np.random.default_rng([course.seed, 23]))
 
 
-def _new_words(net: ConceptNet, own: Sequence[tuple[Lesson, Told]]) -> tuple[str, ...]:
-    """Words without a vector that some positive has."""
-    phrases = [
-        phrase
-        for lesson, _ in own
-        for column, phrase in enumerate(lesson.phrases)
-        if bool((lesson.target[:, column] == 1).any())
-    ]
-    return learn_words(phrases, {w: i for i, w in enumerate(net.words)})
+def _with_words(base: LearnedSegmenter, own: Sequence[tuple[Lesson, Told]]) -> ConceptNet:
+    """The base's net with the new words that can be learned in closed form."""
+    net = base.net
+    return with_rules(net, learn_rules(net, [lesson for lesson, _ in own])).eval()
 
 
 def _taught(
@@ -284,11 +263,13 @@ def _taught(
 ) -> tuple[ConceptNet, list[float]]:
     """Teach a copy of the base; returns it with the loss of every step, fewer if cancelled."""
     settings, base = course.settings, course.base
-    n_known = len(base.words)
+    start = _with_words(base, own)
+    n_known = len(start.words)
+    left = [w for w in new_words(start, [one for one, _ in own]) if w not in start.words]
     rng = np.random.default_rng([course.seed, 22])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(course.seed)
-        net = base.net.with_words(_new_words(base.net, own)).eval()
+        net = start.with_words(left).eval()
         net.to(base.net.vectors.device)
         fresh = net.vectors[n_known:]
         with torch.no_grad():  # not zero, so that they do not all learn the same

@@ -48,7 +48,7 @@ class Look:
         squares: (N, 3) float32, where the views are.
         mask_logits: (N, CROP, CROP) float32.
         quality: (N,) float32 in [0, 1], probability of being one whole thing.
-        embedding: (N, DIM) float32.
+        embedding: (N, D) float32, see :class:`samnb.models.concept_net.Seen`.
         features: the tracker's features of the picture.
         pasted: masks that were asked for before.
         small: what was compared before, see :meth:`compared`.
@@ -94,6 +94,18 @@ class Look:
             embedding=self.embedding[chosen],
             pasted={},
             small=[self.small[0][chosen]] if self.small else [],
+        )
+
+    def joined(self, more: Look) -> Look:
+        """Return these things and, after them, others of the same picture."""
+        return replace(
+            self,
+            squares=np.concatenate([self.squares, more.squares]),
+            mask_logits=np.concatenate([self.mask_logits, more.mask_logits]),
+            quality=np.concatenate([self.quality, more.quality]),
+            embedding=torch.cat([self.embedding, more.embedding]),
+            pasted={},
+            small=[],
         )
 
 

@@ -6,6 +6,9 @@ Words have vectors; a phrase is true of a thing when each of its words is: the p
 a phrase is the product of the probabilities of its words (a noisy-and). That makes the model
 compositional, so it can name combinations it never saw, and it also means that it does not
 read word order or grammar.
+
+Words that were learned from decided pairs (:mod:`samnb.models.concept_words`) are not squeezed
+into the embedding, which was made for other words: they have a rule on what it is made from too.
 """
 
 from __future__ import annotations
@@ -22,8 +25,12 @@ from samnb.models.concept_text import split_words
 
 WIDTHS: Final = (24, 48, 96)
 DIM: Final = 64
+WIDTH: Final = 192
+"""Numbers that the embedding is made from."""
 UNKNOWN: Final = 0.005
 """Probability of a word that the model has no vector for."""
+TAUGHT: Final = -1.0
+"""In place of a number of exemplars: the word was taught, from any number."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +38,7 @@ class Seen:
     """What the model makes of N views.
 
     Attributes:
-        embedding: (N, DIM) float32.
+        embedding: (N, DIM) float32; (N, DIM + WIDTH) of a net with learned words.
         quality: (N,) logits that the view shows one whole thing.
         mask: (N, CROP, CROP) logits of the finer mask.
     """
@@ -46,11 +53,16 @@ class ConceptNet(nn.Module):
 
     Args:
         words: those that have vectors.
+        is_wide: some of them were learned, and have rules.
     """
 
-    def __init__(self, words: Sequence[str]) -> None:
+    rules: Tensor
+    exemplars: Tensor
+
+    def __init__(self, words: Sequence[str], *, is_wide: bool = False) -> None:
         super().__init__()
         one, two, three = WIDTHS
+        self.is_wide = is_wide
         self.words = tuple(words)
         self.stage1 = nn.Sequential(_conv(4, one, 2), _conv(one, one))
         self.stage2 = nn.Sequential(_conv(one, two, 2), _conv(two, two))
@@ -66,11 +78,14 @@ class ConceptNet(nn.Module):
         n_in = 2 * 32 + 2 * one + 2 * two + three + 24 * 36 + 144
         # The parts differ in scale by orders of magnitude.
         self.even = nn.BatchNorm1d(n_in)
-        self.trunk = nn.Sequential(nn.Linear(n_in, 192), nn.ReLU(), nn.Dropout(0.1))
-        self.to_embedding = nn.Sequential(nn.Linear(192, 128), nn.ReLU(), nn.Linear(128, DIM))
-        self.to_quality = nn.Sequential(nn.Linear(192, 32), nn.ReLU(), nn.Linear(32, 1))
+        self.trunk = nn.Sequential(nn.Linear(n_in, WIDTH), nn.ReLU(), nn.Dropout(0.1))
+        self.to_embedding = nn.Sequential(nn.Linear(WIDTH, 128), nn.ReLU(), nn.Linear(128, DIM))
+        self.to_quality = nn.Sequential(nn.Linear(WIDTH, 32), nn.ReLU(), nn.Linear(32, 1))
         self.vectors = nn.Parameter(torch.randn(len(self.words), DIM) * DIM**-0.5)
         self.bias = nn.Parameter(torch.full((len(self.words),), -1.0))
+        if is_wide:
+            self.register_buffer("rules", torch.zeros(len(self.words), WIDTH))
+            self.register_buffer("exemplars", torch.full((len(self.words),), TAUGHT))
 
     def forward(self, views: Tensor) -> Seen:
         """Look at (N, 4, CROP, CROP) float32: colours in [-1, 1], proposed mask in [0, 1]."""
@@ -101,13 +116,28 @@ class ConceptNet(nn.Module):
         return self.even(torch.cat(parts, 1)), mask[:, 0]
 
     def read(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn what :meth:`pool` gave into embeddings (N, DIM) and quality logits (N,)."""
+        """Turn what :meth:`pool` gave into embeddings, see :class:`Seen`, and quality logits
+        (N,)."""
         held = self.trunk(pooled)
-        return self.to_embedding(held), self.to_quality(held)[:, 0]
+        embedding = self.to_embedding(held)
+        if self.is_wide:
+            embedding = torch.cat([embedding, held], 1)
+        return embedding, self.to_quality(held)[:, 0]
 
     def word_logits(self, embedding: Tensor) -> Tensor:
-        """How well each word fits: (N, DIM) to (N, number of words) logits."""
-        return embedding @ self.vectors.T + self.bias
+        """How well each word fits: embeddings of N to (N, number of words) logits."""
+        logits = embedding[:, :DIM] @ self.vectors.T + self.bias
+        return logits + embedding[:, DIM:] @ self.rules.T if self.is_wide else logits
+
+    def pictures_behind(self, phrase: str) -> float:
+        """Pictures from which the phrase's least known word was learned: 0.0 for a word without
+        a vector and for a phrase without words, infinity where all were taught."""
+        index = {word: i for i, word in enumerate(self.words)}
+        found = split_words(phrase, index)
+        if not found or any(word not in index for word in found):
+            return 0.0
+        counts = [float(self.exemplars[index[w]]) if self.is_wide else TAUGHT for w in found]
+        return min(float("inf") if n == TAUGHT else n for n in counts)
 
     def log_probability(self, embedding: Tensor, phrases: Sequence[str]) -> Tensor:
         """Logarithm of the probability that each phrase names each thing, (N, P)."""
@@ -123,15 +153,28 @@ class ConceptNet(nn.Module):
                 table[row, index.get(word, -1)] += 1.0
         return table.to(self.vectors.device)
 
-    def with_words(self, words: Sequence[str]) -> ConceptNet:
-        """Return a copy that has vectors for further words, to be learned."""
-        grown = ConceptNet([*self.words, *words])
+    def with_words(self, words: Sequence[str], *, is_wide: bool | None = None) -> ConceptNet:
+        """Return a copy that has vectors for further words, to be learned.
+
+        Args:
+            words: new ones.
+            is_wide: whether it has rules; None leaves that as it is.
+        """
+        is_wide = self.is_wide if is_wide is None else is_wide
+        grown = ConceptNet([*self.words, *words], is_wide=is_wide)
         state = {k: v.detach().clone() for k, v in self.state_dict().items()}
-        n = len(words)
-        state["vectors"] = torch.cat([state["vectors"], torch.zeros(n, DIM)])
-        state["bias"] = torch.cat([state["bias"], torch.full((n,), -2.0)])
+        n, device = len(words), self.vectors.device
+        state["vectors"] = torch.cat([state["vectors"], torch.zeros(n, DIM, device=device)])
+        state["bias"] = torch.cat([state["bias"], torch.full((n,), -2.0, device=device)])
+        for name in ("rules", "exemplars") if is_wide else ():
+            value = grown.get_buffer(name).to(device)
+            if self.is_wide:
+                value[: len(self.words)] = state[name]
+            if name == "exemplars":
+                value[len(self.words) :] = 0.0
+            state[name] = value
         grown.load_state_dict(state)
-        return grown.train(self.training)
+        return grown.to(device).train(self.training)
 
 
 def phrase_log_probability(word_logits: Tensor, incidence: Tensor) -> Tensor:

@@ -42,6 +42,14 @@ class TellsWhy(SeesEverything, Protocol):
         """(N, K) float32 log-odds behind the score of each candidate, in their order."""
 
 
+@runtime_checkable
+class KnowsItsWords(Protocol):
+    """A segmenter that can say how far it can be asked about a phrase at all."""
+
+    def experience(self, phrase: str) -> float:
+        """0 where a word was never seen, 1 where all are well known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Aids:
     """What else a small verifier may ask.
@@ -51,6 +59,8 @@ class Aids:
             the accepted masks alone and can hardly tell.
         scorer: numbers for each mask and phrase, such as an image-text model's.
         redraw: numbers for each mask alone; called with an empty phrase.
+        experience: how far what the others say about a phrase means anything, in [0, 1]. Without
+            it it always does.
         name: names the models behind them, for the lineage.
     """
 
@@ -58,6 +68,7 @@ class Aids:
     scorer: Scorer | None = None
     redraw: Scorer | None = None
     name: str = ""
+    experience: Callable[[str], float] | None = None
 
     def extra(self, image: Image, phrase: str, masks: Sequence[BoolMask]) -> Floats:
         """All numbers for each mask, (N, K) float32."""
@@ -108,7 +119,8 @@ def segmenter_aids(segmenter: ConceptSegmenter, *, tracker: Tracker | None = Non
 
     name = segmenter.name if tracker is None else f"{segmenter.name}+{tracker.name}"
     redraw = None if tracker is None else second_decode(tracker)
-    return Aids(candidates, scorer, redraw, name)
+    experience = segmenter.experience if isinstance(segmenter, KnowsItsWords) else None
+    return Aids(candidates, scorer, redraw, name, experience)
 
 
 def agreement(candidates: Sequence[Instance], why: Floats, masks: Sequence[BoolMask]) -> Floats:

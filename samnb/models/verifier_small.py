@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +35,7 @@ from samnb.models.verifier_features import (
     uncovered,
 )
 from samnb.models.verifier_net import VerifierNet, pad_words
-from samnb.types import InputError, ModelError
+from samnb.types import EvAnswer, InputError, ModelError, MvAnswer
 
 FORMAT: Final = "samnb-verifier-3"
 """What the header of a weights file says under ``format``."""
@@ -47,7 +47,8 @@ class VerifierInfo:
     """Where a small verifier comes from.
 
     Attributes:
-        version: first eight hexadecimal digits of the SHA-256 of its weights.
+        version: first eight hexadecimal digits of the SHA-256 of its weights, or of these and its
+            aids' name where only the aids are new.
         parent: the verifier it was trained on from; empty for none.
         aids: names of the models that help it.
         n_mv: mask verdicts it learned from.
@@ -96,6 +97,11 @@ class Describer:
         """Everything that might be an instance; none without that aid."""
         ask = self.aids.candidates
         return () if ask is None else ask(image, phrase)
+
+    def experience(self, phrase: str) -> float:
+        """How far the aids can be asked about a phrase, in [0, 1]; 1 where they do not say."""
+        ask = self.aids.experience
+        return 1.0 if ask is None else ask(phrase)
 
     def _one(
         self, picture: bytes, image: Image, mask: BoolMask
@@ -217,7 +223,8 @@ class SmallVerifier:
         self._check(fits)
         with torch.no_grad():
             logits = self.net.mv(looks, fits, pad_words([phrase]).expand(len(masks), -1))
-        return _calibrated(logits, self.info.mv_temperature)
+        told = _calibrated(logits, self.info.mv_temperature)
+        return discounted(told, self.describer.experience(phrase))
 
     def verify_exhaustive(
         self, image: Image, phrase: str, masks: Sequence[BoolMask]
@@ -232,7 +239,21 @@ class SmallVerifier:
             self._check(pair.fits)
         with torch.no_grad():
             logits = self.net.ev(cover_of(self.net, pair)[None], pair.words)
-        return np.asarray(_calibrated(logits, self.info.ev_temperature)[0])
+        told = _calibrated(logits, self.info.ev_temperature)
+        return np.asarray(discounted(told, self.describer.experience(phrase))[0])
+
+    def asking(self, describer: Describer) -> SmallVerifier:
+        """The same weights with other aids: versions of those that it has. Its version names both,
+        for it answers otherwise.
+
+        Raises:
+            ModelError: the aids are of another kind.
+        """
+        seen = f"{version_of(self.net)} {describer.aids.name}"
+        version = hashlib.sha256(seen.encode()).hexdigest()[:8]
+        aids = describer.aids.name
+        info = replace(self.info, version=version, parent=self.name, aids=aids)
+        return SmallVerifier(self.net, info, describer)
 
     def save(self, path: Path) -> None:
         """Write weights and lineage as one safetensors file; its folder must exist."""
@@ -246,6 +267,24 @@ class SmallVerifier:
                 f"aids: expected {expected} numbers for each mask as in training, "
                 f"got {fits.shape[1]}"
             )
+
+
+def discounted(probabilities: Probabilities, experience: float) -> Probabilities:
+    """What is left of an opinion that rests on little experience: the rest is "I do not know".
+
+    A source that is right about a phrase with a chance below 1 is discounted by it (Shafer, A
+    Mathematical Theory of Evidence, 1976, chapter 11). The rest goes to Accept and Reject alike,
+    which no threshold takes for a decision.
+
+    Args:
+        probabilities: (N, K), Accept first and Reject among the others.
+        experience: in [0, 1].
+    """
+    options: tuple[MvAnswer | EvAnswer, ...] = tuple(MvAnswer)
+    if probabilities.shape[1] == len(EvAnswer):
+        options = tuple(EvAnswer)
+    unsure = np.array([0.5 * (o.name in ("ACCEPT", "REJECT")) for o in options])
+    return experience * probabilities + (1.0 - experience) * unsure
 
 
 def family(aids: str) -> str:

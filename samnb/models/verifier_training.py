@@ -98,6 +98,9 @@ def train_verifier(
 ) -> TrainedVerifier:
     """Train a small verifier on verdicts.
 
+    Phrases of which its aids know nothing teach it nothing but that its aids err, and are left
+    out where there are others.
+
     Args:
         examples: verdicts on masks and on pairs, mixed; from at least two pictures.
         aids: other models that may be asked, now and at inference.
@@ -114,11 +117,13 @@ def train_verifier(
         InputError: no mask verdicts, fewer than two pictures, or a parent with other aids.
     """
     used = [one for one in examples if one.weight > 0]
-    n_masks = sum(isinstance(one, MvExample) for one in used)
-    if not n_masks or len({one.key for one in used}) < 2:
+    if not _suffices(used):
         raise InputError("examples: expected mask verdicts and at least two pictures")
     settings = settings or (VerifierSettings() if parent is None else GENTLE)
     describer = describer or Describer(aids)
+    known = [one for one in used if describer.experience(one.phrase) > 0]
+    used = known if _suffices(known) else used
+    n_masks = sum(isinstance(one, MvExample) for one in used)
     total = len(used) + (settings.folds + 1) * (settings.epochs + settings.ev_epochs)
     done = 0
 
@@ -224,6 +229,11 @@ def describe_examples(
         _folds(pairs, folds, seed),
     )
     return table, questions
+
+
+def _suffices(examples: Sequence[Example]) -> bool:
+    has_masks = any(isinstance(one, MvExample) for one in examples)
+    return has_masks and len({one.key for one in examples}) > 1
 
 
 def _folds(examples: Sequence[Example], folds: int, seed: int) -> npt.NDArray[np.int64]:

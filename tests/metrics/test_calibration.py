@@ -7,6 +7,7 @@ from scipy import stats
 from samnb.metrics.calibration import (
     RELIABILITY_COLUMNS,
     apply_temperature,
+    area_under_curve,
     brier_score,
     expected_calibration_error,
     fit_temperature,
@@ -105,3 +106,9 @@ def test_the_brier_score_runs_from_zero_to_two():
 def test_what_makes_no_sense_is_refused(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_the_area_is_the_chance_of_the_right_order():
+    is_so = np.array([True, True, False, False])
+    assert area_under_curve(np.array([0.9, 0.4, 0.5, 0.4]), is_so) == (1 + 1 + 0 + 0.5) / 4
+    assert np.isnan(area_under_curve(np.array([0.5]), np.array([True])))

@@ -1,5 +1,7 @@
 """The default segmenter: what it was taught, and what exemplars and calibration do."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -111,6 +113,19 @@ def test_what_is_saved_is_what_is_loaded(segmenter, tmp_path):
     assert torch.allclose(again.net.vectors, segmenter.net.vectors, atol=1e-2)
     one, two = (m.segment(SCENES[0].image, ["cup"])[0] for m in (again, segmenter))
     assert one.presence == pytest.approx(two.presence, abs=0.02)
+
+
+def test_learned_words_are_loaded_as_what_they_are(segmenter, tmp_path):
+    grown = copy.copy(segmenter)
+    grown.net = segmenter.net.with_words(["gizmo"], is_wide=True).eval()
+    with torch.no_grad():
+        grown.net.rules[-1], grown.net.exemplars[-1] = 0.25, 3.0
+    save_segmenter(grown, tmp_path / "one.safetensors", precision="float16")
+    again = load_segmenter(tmp_path / "one.safetensors", segmenter.tracker)
+    assert torch.equal(again.net.rules, grown.net.rules)
+    asked = ("red cup", "red gizmo", "red widget")
+    assert [again.experience(p) for p in asked] == [1.0, 0.75, 0.0]
+    assert [segmenter.experience(p) for p in asked] == [1.0, 0.0, 0.0]
 
 
 def test_weights_of_something_else_are_refused(segmenter):

@@ -142,7 +142,7 @@ def test_only_a_gain_is_a_gain():
     assert Check(40.0, 41.0, 9).is_better
     assert not Check(40.0, 40.0, 9).is_better and not Check(40.0, 39.0, 9).is_better
     assert str(Check(40.0, 41.0, 9)).startswith("cgF1 41.0 over 40.0 on 9 pairs")
-    assert str(Check(40.0, 39.0, 9)).endswith("so nothing was learned")
+    assert str(Check(40.0, 39.0, 9)).endswith("so nothing else was learned")
 
 
 def test_cancelling_writes_nothing(base, pairs, tmp_path):

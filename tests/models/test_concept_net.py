@@ -81,3 +81,24 @@ def test_incidence_multiplies_as_it_counts():
     table = torch.tensor([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 2.0]])
     found = phrase_log_probability(logits, table).exp()
     assert torch.allclose(found, torch.tensor([[0.25, UNKNOWN**2]]))
+
+
+def test_a_phrase_is_as_well_known_as_its_least_known_word(net):
+    assert net.pictures_behind("the red cups") == float("inf")
+    assert net.pictures_behind("tin cup") == net.pictures_behind("...") == 0.0
+    grown = net.with_words(["tin", "wax"], is_wide=True)
+    grown.exemplars[3] = 5.0
+    assert grown.pictures_behind("red tin") == 5.0 and grown.pictures_behind("red cup") > 5
+    assert grown.pictures_behind("wax tin") == 0.0
+
+
+def test_a_net_with_learned_words_keeps_them_when_it_gets_more(net, views):
+    wide = net.with_words(["tin"], is_wide=True)
+    wide.rules[3] = 0.5
+    wide.exemplars[3] = 4.0
+    grown = wide.with_words(["wax"])
+    assert grown.exemplars.tolist() == [-1.0, -1.0, -1.0, 4.0, 0.0]
+    with torch.no_grad():
+        one, two = wide(views).embedding, grown(views).embedding
+        assert torch.equal(one, two) and one.shape[1] > 64
+        assert torch.allclose(wide.word_logits(one), grown.word_logits(two)[:, :4], atol=1e-5)

@@ -56,3 +56,12 @@ def test_a_segmenter_that_says_why_gives_more_numbers(segmenter, n):
     assert found.shape == (1, n)
     assert [c.score for c in aids.candidates(IMAGE, "cup")] == [0.4, 0.05]
     assert segmenter.asked == 1  # the last picture and phrase are kept
+
+
+def test_a_segmenter_that_knows_its_words_is_asked_how_well():
+    class Student(Seer):
+        def experience(self, phrase):
+            return 0.25
+
+    assert segmenter_aids(Student()).experience("cup") == 0.25
+    assert segmenter_aids(Seer()).experience is None

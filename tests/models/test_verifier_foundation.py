@@ -151,12 +151,6 @@ def test_people_of_a_given_skill_agree_with_the_others_as_often_as_they_must():
     assert (found["accuracy"], found["ece"], found["commonest"]) == (1.0, 0.0, 0.5)
 
 
-def test_the_area_is_the_chance_of_the_right_order():
-    is_so = np.array([True, True, False, False])
-    assert evaluate.area_under_curve(np.array([0.9, 0.4, 0.5, 0.4]), is_so) == (1 + 1 + 0 + 0.5) / 4
-    assert np.isnan(evaluate.area_under_curve(np.array([0.5]), np.array([True])))
-
-
 def test_both_questions_of_ev_are_told_apart(segmenter, tmp_path):
     settings = FoundationSettings(
         words_pictures=4, pictures=4, words_steps=20, epochs=1, ev_epochs=1

@@ -8,7 +8,7 @@ from samnb.models.concepts import ConceptVerifier
 from samnb.models.verifier_aids import Aids
 from samnb.models.verifier_examples import EvExample, MvExample, examples_of_correction
 from samnb.models.verifier_net import pad_words, word_ids
-from samnb.models.verifier_small import Describer, load_verifier
+from samnb.models.verifier_small import Describer, discounted, load_verifier
 from samnb.models.verifier_tables import EV_OPTIONS, MV_OPTIONS
 from samnb.models.verifier_training import VerifierSettings, fold_of, train_verifier
 from samnb.models.verifier_use import ev_presence
@@ -199,3 +199,36 @@ def test_too_little_to_learn_from_is_said(data):
         train_verifier([e for e in data[0] if e.key == data[0][0].key])
     with pytest.raises(InputError, match="folds"):
         VerifierSettings(folds=1)
+
+
+def test_an_opinion_without_experience_says_nothing():
+    told = np.array([[0.9, 0.0, 0.1, 0.0, 0.0], [0.2, 0.0, 0.5, 0.3, 0.0]])
+    assert np.array_equal(discounted(told, 1.0), told)
+    assert discounted(told, 0.0).tolist() == [[0.5, 0.0, 0.5, 0.0, 0.0]] * 2
+    half = discounted(told, 0.5)
+    assert half[0, 0] == pytest.approx(0.7) and half.sum(axis=1) == pytest.approx(1.0)
+    ev = np.array([[0.98, 0.02, 0.0, 0.0, 0.0, 0.0]])
+    assert discounted(ev, 0.0).tolist() == [[0.5, 0.5, 0.0, 0.0, 0.0, 0.0]]
+
+
+def test_phrases_that_the_aids_do_not_know_are_neither_judged_nor_learned_from(data, trained):
+    words = {e.phrase for e in data[0]}
+    strange = sorted(words)[0]
+    aids = replace(data[2], experience=lambda phrase: float(phrase != strange))
+    verifier = trained.verifier.asking(Describer(aids))
+    one = next(e for e in data[0] if isinstance(e, EvExample) and e.phrase == strange)
+    row = verifier.verify_exhaustive(one.image(), strange, one.masks)
+    assert row.tolist() == [0.5, 0.5, 0.0, 0.0, 0.0, 0.0]
+    known = [e for e in data[0] if e.phrase != strange]
+    quick = replace(SETTINGS, epochs=1, ev_epochs=1, min_steps=1)
+    told = train_verifier(data[0], aids=aids, settings=quick)
+    assert told.verifier.info.n_mv == sum(isinstance(e, MvExample) for e in known)
+
+
+def test_the_same_weights_with_other_aids_are_another_version(data, trained):
+    newer = replace(data[2], name="blocks@2")
+    again = trained.verifier.asking(Describer(newer))
+    assert again.net is trained.verifier.net
+    assert again.name != trained.verifier.name == again.info.parent
+    assert again.info.aids == "blocks@2" and again.info.n_mv == trained.verifier.info.n_mv
+    assert again.name == trained.verifier.asking(Describer(newer)).name

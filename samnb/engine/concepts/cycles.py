@@ -199,6 +199,7 @@ class _Cycles:
         self.skill, self.targets, self.seed = skill, targets, seed
         self.per_picture, self.held_out_share = per_picture, held_out_share
         self.verifier: ConceptVerifier | None = None
+        self.deputy: ConceptVerifier | None = None  # the version before
         self.is_learning = True
         self.notes: list[str] = []
         self.before: set[str] = set()
@@ -270,12 +271,26 @@ class _Cycles:
             timer=self.clock,
         )
         self.notes.append(f"verifier {judged}")
-        self.verifier = judged.model
+        self.deputy, self.verifier = self.verifier, judged.model
 
     def check(self, _world: ConceptWorld) -> None:
-        """What the verifier may decide from now on."""
-        if self.verifier is not None:
-            switch_on(self.loop, self.verifier, self.targets, self.seed)
+        """What the verifier may decide from now on.
+
+        A new version is checked on held-out pairs alone, the one before it on all that people
+        answered after its advice: where the new one earns no leave, the one before stays if it
+        does.
+        """
+        if self.verifier is None or switch_on(self.loop, self.verifier, self.targets, self.seed):
+            return
+        before, advice = self.deputy, tuple(self.loop.state.routing.values())
+        if before is None or before.name == self.verifier.name:
+            return
+        if switch_on(self.loop, before, self.targets, self.seed):
+            self.notes.append(f"verifier {before.name} stays: it has leave, the new one has not")
+            self.verifier = before
+        else:
+            for switch in advice:
+                self.loop.switch_routing(switch)
 
     def row(self, number: int) -> CycleRow:
         """Read from the log what the cycle came to."""

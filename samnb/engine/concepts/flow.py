@@ -62,6 +62,7 @@ class _Draft:
     routing_since: dict[ConceptTask, int]
     tasks_of: dict[str, Mapping[ConceptTask, int]]
     videos: frozenset[str]
+    looks: dict[tuple[ConceptTask, str], int]
 
     def is_person(self, worker_id: str) -> bool:
         worker = self.workers.get(worker_id)
@@ -87,6 +88,7 @@ def fold(state: ConceptState, events: Iterable[Event]) -> ConceptState:
         dict(state.routing_since),
         dict(state.tasks_of),
         state.videos,
+        dict(state.looks),
     )
     for event in events:
         body: Any = event.body
@@ -105,6 +107,7 @@ def fold(state: ConceptState, events: Iterable[Event]) -> ConceptState:
         draft.routing_since,
         draft.tasks_of,
         draft.videos,
+        draft.looks,
     )
 
 
@@ -127,6 +130,9 @@ def _media_added(draft: _Draft, _event: Event, body: MediaAdded) -> None:
 def _routing_switched(draft: _Draft, event: Event, body: RoutingSwitched) -> None:
     draft.routing[body.task] = body
     draft.routing_since[body.task] = event.seq
+    about = body.task, body.verifier
+    look = int(dict(body.details).get("look", "0"))
+    draft.looks[about] = max(look, draft.looks.get(about, 0))
 
 
 def _pair_added(draft: _Draft, _event: Event, body: PairAdded) -> None:

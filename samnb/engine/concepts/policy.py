@@ -191,9 +191,8 @@ def choose_routing(
     if task is ConceptTask.EV and reject_target is not None:
         targets |= {(group, Outcome.REJECT): reject_target for group in groups}
     before = state.routing.get(task)
-    look = 1
-    if before is not None and before.verifier == verifier:
-        look += int(dict(before.details).get("look", "0"))
+    # Another verifier in between does not give back what was spent on this one.
+    look = 1 + state.looks.get((task, verifier), 0)
     level = level_of(delta, look, len(routing.ROUTED) * len(groups))
     needed = n_needed(max([target, *targets.values()]), level)
     policy = routing_choice.choose_policy(
@@ -214,13 +213,19 @@ def choose_routing(
         # Not even without an error would a test be passed. So none is made, and nothing of delta
         # is spent: a project may ask as often as it likes while it is small. What was earned
         # before stands.
-        if look > 1 and before and before.mode is RoutingMode.ON and before.target_error <= target:
+        if look > 1 and before and _holds(before, verifier, target):
             return policy_of(before)
         few = f"{len(checked)} checked, and a test needs {needed}"
         policy, look = routing.advise_only(policy, few), look - 1
     mode = RoutingMode.ON if policy.is_on else RoutingMode.ADVICE
     loop.switch_routing(switch_of(policy, mode, policy.reason, look))
     return policy
+
+
+def _holds(switch: RoutingSwitched, verifier: str, target: float) -> bool:
+    """Whether it lets this verifier decide, as strictly as is asked for now."""
+    is_on = switch.verifier == verifier and switch.mode is RoutingMode.ON
+    return is_on and switch.target_error <= target
 
 
 def switch_of(

@@ -29,6 +29,7 @@ from samnb.engine.concepts.trainers import (
     VerifierTrainer,
     finetune_default,
     first_verifier,
+    mean_accuracy,
     small_verifier_trainer,
 )
 from samnb.engine.gate import Metrics
@@ -248,17 +249,12 @@ def retrain_verifier(
         run.write(ModelEvaluated(run.id, over, "held_out", tuple(old.items())))
     new = dict(made.metrics or {})
     run.write(ModelEvaluated(run.id, made.model.name, "held_out", tuple(new.items())))
-    before, after = _accuracy(old), _accuracy(new)
+    before, after = mean_accuracy(old), mean_accuracy(new)
     is_good = not old or after >= before
-    reason = f"mean accuracy {after:.3f} on unseen pictures" + (
-        f" {'against' if not is_good else 'over'} {before:.3f}" if old else ", the first version"
-    )
+    beside = f" {'over' if is_good else 'against'} {before:.3f}" if old else ", the first version"
+    reason = f"mean accuracy {after:.3f} on unseen pictures{beside}"
+    reason += f"; {made.note}" if made.note else ""
     return run.decide(is_good, parent, made, old, new, reason)
-
-
-def _accuracy(metrics: Mapping[str, float]) -> float:
-    rows = [v for name, v in metrics.items() if name.endswith("accuracy")]
-    return sum(rows) / len(rows) if rows else 0.0
 
 
 def evaluated(events: Sequence[Event], model: str) -> dict[str, float]:

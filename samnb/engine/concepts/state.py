@@ -183,6 +183,7 @@ class ConceptState:
         routing_since: the event of that switch by task.
         videos: media of more than one frame.
         tasks_of: how often a worker did each task, people only, undone answers left out.
+        looks: how often a verifier's evidence was looked at in a task, by task and verifier.
     """
 
     seq: int = 0
@@ -193,6 +194,7 @@ class ConceptState:
     routing_since: Mapping[ConceptTask, int] = field(default_factory=dict)
     tasks_of: Mapping[str, Mapping[ConceptTask, int]] = field(default_factory=dict)
     videos: frozenset[str] = frozenset()
+    looks: Mapping[tuple[ConceptTask, str], int] = field(default_factory=dict)
 
     def is_person(self, worker_id: str) -> bool:
         """Whether a worker is a person or simulates one."""

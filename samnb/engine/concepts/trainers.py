@@ -14,6 +14,7 @@ from samnb.models.verifier_examples import Example
 from samnb.types import FlowError
 
 if TYPE_CHECKING:
+    from samnb.models.verifier_small import SmallVerifier
     from samnb.models.verifier_tables import HeldOut
 
 
@@ -101,7 +102,10 @@ def finetune_default(
     made = finetune_concept(
         segmenter, decided, folder=folder, seed=seed, on_progress=on_progress, cancel=cancel
     )
-    note = f"its trainer found {made.check}" if made.check is not None else ""
+    words = ", ".join(f"{word} ({n})" for word, n in made.words.items())
+    said = [f"it learned {words} from so many pictures each"] if words else []
+    said += [f"its trainer found {made.check}"] if made.check is not None else []
+    note = "; ".join(said)
     return NewVersion(made.status, made.steps, made.segmenter, made.file, made.curve, note=note)
 
 
@@ -115,7 +119,11 @@ def first_verifier(segmenter: ConceptSegmenter | None) -> ConceptVerifier | None
 
 
 def small_verifier_trainer(segmenter: ConceptSegmenter | None = None) -> VerifierTrainer:
-    """The small verifier's trainer, with a segmenter to ask for candidates."""
+    """The small verifier's trainer, with a segmenter to ask for candidates.
+
+    Where training does not make the parent better, the result is the parent as it answers when it
+    asks this segmenter: the segmenter's new words are its, too.
+    """
 
     def teach(
         examples: Sequence[Example],
@@ -131,26 +139,46 @@ def small_verifier_trainer(segmenter: ConceptSegmenter | None = None) -> Verifie
         from samnb.models.verifier_training import train_verifier
 
         aids = segmenter_aids(segmenter) if segmenter is not None else None
+        start = parent if isinstance(parent, SmallVerifier) else None
         made = train_verifier(
-            examples,
-            aids=aids,
-            parent=parent if isinstance(parent, SmallVerifier) else None,
-            seed=seed,
-            on_progress=on_progress,
-            cancel=cancel,
+            examples, aids=aids, parent=start, seed=seed, on_progress=on_progress, cancel=cancel
         )
         if made.verifier is None:
             return NewVersion(made.status, 0, None, None)
-        folder.mkdir(parents=True, exist_ok=True)
-        file = folder / f"{made.verifier.name.replace('@', '-')}.safetensors"
-        made.verifier.save(file)
-        shipped = first_verifier(segmenter)
+        verifier, figures = made.verifier, _figures(made.mv, made.ev)
+        before = _figures(made.parent_mv, made.parent_ev)
+        note = ""
         # Any other parent may have learned from these very verdicts.
-        is_fair = parent is not None and shipped is not None and parent.name == shipped.name
-        base = _figures(made.parent_mv, made.parent_ev) if is_fair else None
-        return NewVersion(made.status, 0, made.verifier, file, (), _figures(made.mv, made.ev), base)
+        is_fair = start is not None and _is_shipped(start, segmenter)
+        is_worse = mean_accuracy(figures) < mean_accuracy(before)
+        if start is not None and is_fair and is_worse and start.info.aids != verifier.info.aids:
+            note = (
+                f"trained further {mean_accuracy(figures):.3f}, so only what it asks is new: "
+                f"{verifier.info.aids}"
+            )
+            verifier, figures = start.asking(verifier.describer), before
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{verifier.name.replace('@', '-')}.safetensors"
+        verifier.save(file)
+        base = before if is_fair else None
+        return NewVersion(made.status, 0, verifier, file, (), figures, base, note)
 
     return teach
+
+
+def _is_shipped(verifier: SmallVerifier, segmenter: ConceptSegmenter | None) -> bool:
+    """Whether its weights are those that ship, whatever it asks."""
+    shipped = first_verifier(segmenter)
+    if shipped is None or not isinstance(shipped, type(verifier)):
+        return False
+    ours, theirs = verifier.net.state_dict(), shipped.net.state_dict()
+    return ours.keys() == theirs.keys() and all(bool((ours[k] == theirs[k]).all()) for k in ours)
+
+
+def mean_accuracy(metrics: Mapping[str, float]) -> float:
+    """Mean accuracy over the tasks that were measured; 0.0 for none."""
+    rows = [v for name, v in metrics.items() if name.endswith("accuracy")]
+    return sum(rows) / len(rows) if rows else 0.0
 
 
 def _figures(mv: HeldOut | None, ev: HeldOut | None) -> dict[str, float]:

@@ -127,18 +127,19 @@ def decide(
     people.work(ConceptTask.CORRECT, cancel)
 
 
-def switch_on(loop: ConceptSession, verifier: ConceptVerifier, targets: Targets, seed: int) -> None:
+def switch_on(loop: ConceptSession, verifier: ConceptVerifier, targets: Targets, seed: int) -> bool:
     """Ask a verifier what people answered about held-out pairs, and let it decide elsewhere
-    as far as that allows."""
+    as far as that allows; returns whether it may decide anything."""
     held_out = [p.id for p in loop.refresh().pairs.values() if p.is_held_out]
     loop.verify(verifier, pair_ids=held_out, is_past=True)
+    has_leave = False
     for task, target, people_error in (
         (ConceptTask.MV, targets.mv, targets.mv_people),
         (ConceptTask.EV, targets.ev, targets.ev_people),
     ):
         if not past_decisions(loop.state, task, verifier.name):
             continue  # nothing was there to verify, so nothing speaks for it yet
-        loop.choose_routing(
+        policy = loop.choose_routing(
             task,
             verifier.name,
             target=target,
@@ -149,6 +150,8 @@ def switch_on(loop: ConceptSession, verifier: ConceptVerifier, targets: Targets,
             absent_target=targets.ev_absent,
             reject_target=targets.ev_reject,
         )
+        has_leave |= policy.is_on
+    return has_leave
 
 
 def prepare_verification(

@@ -7,9 +7,12 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
-from samnb.metrics.calibration import expected_calibration_error, top_label
+from samnb.metrics.calibration import (
+    area_under_curve,
+    expected_calibration_error,
+    top_label,
+)
 from samnb.models.concepts import ConceptSegmenter, ConceptVerifier, Probabilities
 from samnb.models.verifier_examples import EvExample, MvExample
 from samnb.models.verifier_foundation.world import verdicts
@@ -91,18 +94,6 @@ def evaluate(
         found["presence"][name] = _share((column > 0.5) == named)
         found["presence"][f"{name}_auc"] = area_under_curve(column, named)
     return found
-
-
-def area_under_curve(scores: Floats, is_so: Bools) -> float:
-    """Chance that what is so has the higher score (ties count half); nan without both kinds.
-
-    The statistic of Mann and Whitney (Ann. Math. Stat. 18, 1947), from ranks.
-    """
-    n, m = int(is_so.sum()), int((~is_so).sum())
-    if not n or not m:
-        return float("nan")
-    ranks = stats.rankdata(scores)
-    return round(float((ranks[is_so].sum() - n * (n + 1) / 2) / (n * m)), 3)
 
 
 def figures(

@@ -1,0 +1,69 @@
+"""Is a version of ``concept`` better on pictures that it never saw, and surely enough?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from samnb.metrics.cgf1 import PairCount, total
+
+RESAMPLED: Final = 100
+"""Draws of pictures, with replacement, for a standard error (bootstrap; Efron, Annals of Statistics
+7, 1979)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What cross-validation found: every decided picture was asked about once.
+
+    Attributes:
+        base: cgF1 of the base with its new words on all decided pairs, times 100.
+        new: of versions that were trained further. No version saw the picture that it was asked
+            about.
+        pairs: how many.
+        error: standard error of their difference, over the draw of pictures.
+    """
+
+    base: float
+    new: float
+    pairs: int
+    error: float = 0.0
+
+    @property
+    def is_better(self) -> bool:
+        """Whether what is learned helps on unseen pictures."""
+        return self.new > self.base + self.error
+
+    def __str__(self) -> str:
+        sign = "over" if self.is_better else "against"
+        end = "" if self.is_better else ", so nothing else was learned"
+        give = f" (standard error {self.error:.1f})" if self.error else ""
+        return (
+            f"cgF1 {self.new:.1f} {sign} {self.base:.1f}{give} on {self.pairs} pairs, each "
+            f"answered by a version that had not seen its picture{end}"
+        )
+
+
+def checked(
+    before: Sequence[Sequence[PairCount]],
+    after: Sequence[Sequence[PairCount]],
+    rng: np.random.Generator,
+) -> Check:
+    """Compare two versions picture by picture.
+
+    Args:
+        before: of each picture, what the one found.
+        after: likewise the other; the same pictures in the same order.
+        rng: draws the pictures.
+    """
+    n = len(before)
+    draws = [rng.integers(n, size=n).tolist() for _ in range(RESAMPLED)]
+    gains = [_cgf1([after[at] for at in d]) - _cgf1([before[at] for at in d]) for d in draws]
+    return Check(_cgf1(before), _cgf1(after), sum(map(len, before)), float(np.std(gains)))
+
+
+def _cgf1(counts: Sequence[Sequence[PairCount]]) -> float:
+    return total([one for picture in counts for one in picture]).cgf1
