@@ -150,6 +150,21 @@ def error_centre(gt: BoolMask, pred: BoolMask | None = None) -> tuple[int, int, 
     return x_surplus, y_surplus, 0
 
 
+def depth(mask: BoolMask) -> npt.NDArray[np.float64]:
+    """How deep in a mask each pixel lies: its distance to the nearest one outside, in pixels.
+
+    Beyond the border of the picture counts as outside.
+
+    Args:
+        mask: (H, W) bool.
+
+    Returns:
+        (H, W) float64, 0 outside.
+    """
+    found: npt.NDArray[np.float64] = ndimage.distance_transform_edt(np.pad(mask, 1))
+    return found[1:-1, 1:-1]
+
+
 def _innermost(region: BoolMask) -> tuple[float, int, int]:
     """Depth, x and y of the inner-most pixel; depth 0 for an empty region."""
     box = bounds(region)
@@ -157,7 +172,7 @@ def _innermost(region: BoolMask) -> tuple[float, int, int]:
         return 0.0, 0, 0
     # Outside its bounding box the region is zero, so the padded box gives the same
     # distances as the padded picture at a fraction of the work.
-    distance = ndimage.distance_transform_edt(np.pad(region[box], 1))[1:-1, 1:-1]
+    distance = depth(region[box])
     y, x = divmod(int(np.argmax(distance)), distance.shape[1])
     return float(distance[y, x]), box[1].start + x, box[0].start + y
 

@@ -77,7 +77,7 @@ class Output(Decoded):
         rule: (D + 1,) what tells it from the rest of its frame; empty like `look`.
         place: (4,) float32, where the mask is in shares of the picture: x and y of its centre, its
             area, and whether there is any (1 or 0); empty like `look`.
-        is_trusted: whether later frames may attend to it, where it was tracked.
+        is_trusted: whether other frames may attend to it.
     """
 
     pointer: Tensor = field(default_factory=lambda: torch.zeros(0))
@@ -186,4 +186,7 @@ class Backend(Protocol):
         """
 
     def remember(self, features: Features, outputs: Sequence[Output], *, is_prompted: bool) -> None:
-        """Fill in what later frames know of outputs on the frame that ``features`` belong to."""
+        """Fill in what later frames know of outputs on the frame that ``features`` belong to.
+
+        Tracked outputs that are not trusted may be left out.
+        """

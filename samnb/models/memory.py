@@ -75,8 +75,7 @@ class Tracked:
     @property
     def root(self) -> Tensor | None:
         """The logits that clicks on this frame refine; None where the mask was taken away."""
-        logits = self.output.logits
-        return logits if bool((logits > GONE_LOGIT).any()) else None
+        return _refinable(self.output)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,6 +142,15 @@ class Prompted:
     is_reverse: bool
     root: Tensor | None = None
     bases: dict[int, Tensor | None] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> Tensor | None:
+        """The logits that a further click refines; None where clicks took the mask away."""
+        return _refinable(self.output)
+
+
+def _refinable(output: Output) -> Tensor | None:
+    return output.logits if bool((output.logits > GONE_LOGIT).any()) else None
 
 
 @dataclass(slots=True, eq=False)

@@ -10,7 +10,7 @@ Decisions that the released predictors leave open or take otherwise:
 * Clicks added to earlier clicks refine the mask those gave, clicks on a tracked frame refine the
   tracked mask. Taking clicks back gives the very mask from before them. Anything else starts anew.
 * A mask prompt is given back bit for bit; the model's memory sees it at the model's resolution.
-* Tracked frames that the backend does not trust are no memory for later ones.
+* Frames that the backend does not trust are no memory for others; one prompted frame always is.
 * Of more prompted frames than the model attends to, one at most says that the object is absent.
 * A range that starts in the middle of nowhere is run in to: the frames since the nearest prompted
   or up-to-date frame are computed and not yielded, at most ``run_in`` of them.
@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from samnb.models.backend import Backend, Bank, BankKey, Features, ModelPrompt, Output
+from samnb.models.backend import Backend, Bank, BankKey, Features, Output
 from samnb.models.base import BoolMask, FramePrompts, FrameSource, KeyedFrames, Prediction
 from samnb.models.convert import to_model_prompt, to_prediction
 from samnb.models.griddecode import segment_clicks
@@ -307,7 +307,7 @@ class MemorySession:
         previous, bases = root, {}
         if old is not None and is_same_start(old.prompts, prompts):
             if n_clicks > old.prompts.n_clicks:
-                previous, bases = old.output.logits, dict(old.bases)
+                previous, bases = old.shown, dict(old.bases)
             elif n_clicks in old.bases:
                 previous = old.bases[n_clicks]
                 bases = {n: base for n, base in old.bases.items() if n <= n_clicks}
@@ -322,13 +322,14 @@ class MemorySession:
             bases[n_clicks] = previous
         limit = PREVIOUS_LIMIT
         clamped = None if previous is None else previous.clamp(-limit, limit)
-        (output,) = self._backend.decode(
+        backend = self._backend
+        (output,) = backend.decode(
             self._encode(position),
             position,
             [bank],
             n_frames=self._n_frames,
             is_reverse=is_reverse,
-            prompt=self._model_prompt(prompts),
+            prompt=to_model_prompt(prompts, self._size_hw, backend.size, backend.device),
             previous=clamped,
         )
         return Prompted(KeptPrompts.of(prompts), output, is_reverse, root, bases)
@@ -343,7 +344,8 @@ class MemorySession:
         but: int | None = None,
     ) -> Bank:
         """Gather what a frame attends to, encoding the memory of new prompts on the way."""
-        frames = {p: frame for p, frame in state.prompted.items() if p != but}
+        given = {p: frame for p, frame in state.prompted.items() if p != but}
+        frames = {p: frame for p, frame in given.items() if frame.output.is_trusted} or given
         limit = self._limits.choose_max_prompted(self._backend.max_prompted)
         absent = {p for p, f in frames.items() if not bool((f.output.logits > 0).any())}
         chosen = select_prompted(position, list(frames), absent, limit)
@@ -383,9 +385,6 @@ class MemorySession:
                 self._shared.put(key, features, features.nbytes)
         self._features.put(position, features)
         return features
-
-    def _model_prompt(self, prompts: FramePrompts) -> ModelPrompt:
-        return to_model_prompt(prompts, self._size_hw, self._backend.size, self._backend.device)
 
     def _check(self, position: int, prompts: FramePrompts) -> None:
         self._check_position(position, "position")

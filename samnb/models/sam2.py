@@ -34,6 +34,7 @@ except ImportError as error:
 from samnb.models.backend import Bank, Decoded, Features, ModelPrompt, Output
 from samnb.models.checkpoints import build_model, file_version, find_checkpoint
 from samnb.models.chooser import Chooser, Sought, settle
+from samnb.models.correction import is_example, look_elsewhere, rejecting_clicks
 from samnb.models.device import resolve_device, resolve_dtype
 from samnb.models.griddecode import decode_clicks
 from samnb.models.looks import View
@@ -234,7 +235,8 @@ class Sam2Backend:
     ) -> list[Output]:
         """Run one tracking step for all banks in one batch.
 
-        Without a prompt, what memory says is weighed against other masks that might be the object.
+        Without a prompt, what memory says is weighed against other masks that might be the object;
+        with clicks that reject what it said, the others alone are.
         """
         outputs = self.track(
             features,
@@ -245,8 +247,19 @@ class Sam2Backend:
             prompt=prompt,
             previous=previous,
         )
-        if self._chooser is not None and prompt is None:
-            self._settle(self._chooser, features, position, outputs, banks)
+        tracked = [(o, b) for o, b in zip(outputs, banks, strict=True) if b is not None]
+        if self._chooser is None or not tracked:
+            return outputs
+        click = partial(self.click, features)
+        if prompt is None:
+            sought = Sought.on(self.view(features), position, tracked)
+            settle(self._chooser, sought, self.size, click)
+            return outputs
+        off_xy = None if previous is None else rejecting_clicks(prompt, previous, self.size)
+        if off_xy is not None:
+            sought = Sought.on(self.view(features), position, tracked)
+            look_elsewhere(self._chooser, sought, self.size, click, off_xy)
+        outputs[0].is_trusted = is_example(prompt, outputs[0])
         return outputs
 
     def track(
@@ -297,20 +310,6 @@ class Sam2Backend:
             for i in range(batch)
         ]
 
-    def _settle(
-        self,
-        chooser: Chooser,
-        features: Features,
-        position: int,
-        outputs: Sequence[Output],
-        banks: Sequence[Bank | None],
-    ) -> None:
-        """Let the chooser weigh tracked masks against others that might be the object."""
-        tracked = [(o, b) for o, b in zip(outputs, banks, strict=True) if b is not None]
-        if tracked:
-            sought = Sought.on(self.view(features), position, tracked)
-            settle(chooser, sought, self.size, partial(self.click, features))
-
     def click(
         self, features: Features, points_xy: npt.NDArray[np.float32]
     ) -> tuple[Tensor, Tensor]:
@@ -332,10 +331,14 @@ class Sam2Backend:
             self._last_view = None
 
     def remember(self, features: Features, outputs: Sequence[Output], *, is_prompted: bool) -> None:
-        """Encode the spatial memory of all outputs in one batch, kept as bfloat16 like SAM 2's.
+        """Encode the spatial memory of outputs in one batch, kept as bfloat16 like SAM 2's.
 
-        With a chooser, learn their looks too.
+        With a chooser, learn their looks too. Nobody attends to what was tracked and is not
+        trusted: nothing is known of it.
         """
+        outputs = [output for output in outputs if is_prompted or output.is_trusted]
+        if not outputs:
+            return
         logits = torch.cat([output.logits for output in outputs])
         large = functional.interpolate(
             logits, (self.size, self.size), mode="bilinear", align_corners=False

@@ -91,6 +91,12 @@ def test_error_centre_is_the_innermost_wrong_pixel():
     assert {slow_centre(gt, pred)[2] for gt, pred in wrong} == {0, 1}
 
 
+def test_depth_is_the_distance_to_what_is_outside_the_picture_included():
+    found = ops.depth(picture("###. ###. ###. ...."))
+    assert found[0].tolist() == [1, 1, 1, 0]
+    assert found[1].tolist() == [1, 2, 1, 0]
+
+
 def test_without_an_error_there_is_no_click():
     with pytest.raises(InputError, match="differs"):
         ops.error_centre(np.eye(3, dtype=bool), np.eye(3, dtype=bool))

@@ -205,6 +205,24 @@ def test_from_a_corrected_frame_on_the_frames_before_it_still_count(session, bac
     assert backend.calls[0].recent == [[4, 5]]
 
 
+def test_a_correction_that_is_not_trusted_is_shown_but_teaches_no_other_frame(session, backend):
+    session.set_prompts(1, 0, FIRST)
+    track(session, 0, 8)
+    session.set_prompts(1, 6, FIRST)
+    session._objects[1].prompted[6].output.is_trusted = False
+    start_over(backend)
+    assert track(session, 5, 7) == [5, 6, 7]
+    assert {tuple(held) for call in backend.calls for held in call.prompted} == {(0,)}
+
+
+def test_where_no_prompted_frame_is_trusted_all_teach(session, backend):
+    session.set_prompts(1, 0, FIRST)
+    session._objects[1].prompted[0].output.is_trusted = False
+    start_over(backend)
+    track(session, 0, 1)
+    assert backend.calls[0].prompted == [[0]]
+
+
 def test_every_object_is_run_in_to_from_its_own_prompt(session, backend):
     session.set_prompts(1, 0, FIRST)
     session.set_prompts(2, 4, FIRST)

@@ -26,9 +26,6 @@ from samnb.models.training.tracking import ClipFrames
 MODES = ("mask", "click1", "click3")
 ROUND_CLICKS = 3
 """Clicks on a corrected frame (SAM 2 paper, section 6.1)."""
-OBJECT_FIRST = 0.5
-"""Below this IoU the first click of a correction is on the object: the track is on something else,
-and "not this" alone leaves open what else. The paper clicks on the larger error always."""
 _CLICKS = {"click1": 1, "click3": 3}
 
 
@@ -52,8 +49,7 @@ def evaluate_tracking(
         rounds: after how many rounds of correction to measure, too. In each round every object is
             clicked on where it is worst, on a frame that was not prompted yet, and tracked again
             from the first frame on (SAM 2 paper, section 6.1, the offline evaluation).
-        round_clicks: clicks on such a frame, each at the centre of the larger error; where the
-            track is on something else, the first is on the object.
+        round_clicks: clicks on such a frame, each at the centre of the larger error.
 
     Returns:
         Means over all later frames. For each mode `j_MODE`, `f_MODE` and `jf_MODE` (an absent
@@ -209,10 +205,7 @@ class _Track:
         if not left:
             return False
         worst = min(left, key=lambda t: ious[t])
-        found = self.found[worst]
-        if ious[worst] < OBJECT_FIRST and self.truth[worst].any():
-            found = np.zeros_like(found)
-        self.click(session, worst, found, clicks)
+        self.click(session, worst, self.found[worst], clicks)
         return True
 
     def click(self, session: MemorySession, position: int, mask: BoolMask, most: int) -> BoolMask:

@@ -85,15 +85,12 @@ def test_a_corrected_frame_is_left_alone_even_if_it_stays_wrong(play):
     assert max(n for _, _, n in session.clicks) == evaluate.ROUND_CLICKS
 
 
-@pytest.mark.parametrize(("found_x", "label"), [(40, 1), (14, 0)])
-def test_a_track_on_something_else_is_shown_the_object_first(found_x, label):
+@pytest.mark.parametrize(("side", "label"), [(24, 0), (8, 1)])
+def test_the_first_click_of_a_correction_is_on_the_larger_error(side, label):
     right = np.zeros((1, SIDE, SIDE), bool)
     right[0, 8:24, 4:20] = True
     found = np.zeros_like(right)
-    found[0, 4:30, found_x : found_x + 24] = True  # larger than the object
-    if not label:
-        found |= right  # the object and something beside it
-        right[0, 8:30, 4:28] = True
+    found[0, 4 : 4 + side, 36 : 36 + side] = True
     asked = []
 
     class Session:
