@@ -99,8 +99,9 @@ def load(verifier: ConceptVerifier | str) -> ConceptVerifier:
     """Return a verifier, loading it when it is a name.
 
     Args:
-        verifier: the model; :data:`SHIPPED`, or the file of a version that was trained from it
-            (they ask the default segmenter); or the folder or hub name of a vision-language
+        verifier: the model; :data:`SHIPPED`, which looks twice at a pair
+            (:mod:`samnb.models.verifier_mirror`), or the file of a version that was trained from it
+            (both ask the default segmenter); or the folder or hub name of a vision-language
             model, see :func:`samnb.models.verifier_vlm.load_vlm_verifier`.
 
     Raises:
@@ -113,10 +114,12 @@ def load(verifier: ConceptVerifier | str) -> ConceptVerifier:
 
         return load_vlm_verifier(verifier)
     from samnb.models.concept_registry import load_concept_segmenter
-    from samnb.models.verifier_shipped import load_foundation
+    from samnb.models.verifier_shipped import load_foundation, load_looking_twice
 
-    file = None if verifier == SHIPPED else Path(verifier).expanduser()
-    return load_foundation(load_concept_segmenter(), file)
+    if verifier == SHIPPED:
+        return load_looking_twice(load_concept_segmenter())
+    # As it was when it earned its leave.
+    return load_foundation(load_concept_segmenter(), Path(verifier).expanduser())
 
 
 def verify(
