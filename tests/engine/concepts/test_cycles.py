@@ -1,8 +1,9 @@
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from samnb.engine.concepts import stats
+from samnb.engine.concepts import cycles, stats
 from samnb.engine.concepts.arms import run_arms
 from samnb.engine.concepts.cycles import run_cycles
 from samnb.engine.concepts.reviewers import Skill
@@ -99,3 +100,37 @@ def test_the_loop_goes_round_and_every_step_is_in_the_log(worlds, tmp_path):
     assert {"mined", "user"} <= set(origins)
     log.close()
     assert json.dumps(table.to_dict()) and "cycle 1: verifier" in str(table)
+
+
+class Door:
+    """A door of which only the routing is used."""
+
+    def __init__(self):
+        self.state = SimpleNamespace(routing={ConceptTask.EV: "advice for the new one"})
+        self.written = []
+
+    def switch_routing(self, switch):
+        self.written.append(switch)
+
+
+@pytest.mark.parametrize(
+    ("has_leave", "in_charge", "asked"),
+    [({"new"}, "new", ["new"]), ({"old", "new"}, "new", ["new"]),
+     ({"old"}, "old", ["new", "old"]), (set(), "new", ["new", "old"])],
+)  # fmt: skip
+def test_the_version_before_stays_where_it_alone_has_leave(
+    monkeypatch, has_leave, in_charge, asked
+):
+    names = []
+
+    def switch_on(_loop, verifier, _targets, _seed):
+        names.append(verifier.name)
+        return verifier.name in has_leave
+
+    monkeypatch.setattr(cycles, "switch_on", switch_on)
+    run = cycles._Cycles(Skill(), Targets(0.3, 0.3), 2, 0.5, 0)
+    run.loop, run.deputy = Door(), SimpleNamespace(name="old")
+    run.verifier = SimpleNamespace(name="new")
+    run.check(None)
+    assert (run.verifier.name, names) == (in_charge, asked)
+    assert run.loop.written == ([] if has_leave else ["advice for the new one"])

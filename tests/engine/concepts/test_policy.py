@@ -105,6 +105,19 @@ def test_asking_too_early_costs_nothing_of_delta(desk):
         assert (look, chosen.is_on) == (("1", True) if first == 30 else ("0", False))
 
 
+def test_what_was_spent_on_a_verifier_is_not_given_back_by_another(desk, answered):
+    class Second(Unsure):
+        name = "second@1"
+
+    answered.choose_routing("ev", "judge@1", target=0.05)
+    held = [p.id for p in answered.state.pairs.values()]
+    answered.verify(Second(), ["ev"], pair_ids=held, is_past=True)
+    answered.choose_routing("ev", "second@1", target=0.05)
+    answered.choose_routing("ev", "judge@1", target=0.05)
+    looks = desk().state.looks
+    assert looks == {(ConceptTask.EV, "judge@1"): 2, (ConceptTask.EV, "second@1"): 1}
+
+
 def test_only_a_random_slice_is_evidence():
     from samnb.engine.routing import Advice
 
