@@ -88,11 +88,7 @@ def _attend(
         (B, N, C).
     """
     n_places = queries.shape[1]
-    codes = attention.freqs_cis
-    if len(codes) != n_places:
-        side = round(n_places**0.5)
-        codes = attention.compute_cis(end_x=side, end_y=side)
-    cos, sin = codes.real.to(queries.device), codes.imag.to(queries.device)
+    cos, sin = _codes(attention, n_places, queries.device)
     q = F.linear(queries, *_halves(attention.q_proj))
     q *= q.shape[-1] ** -0.5
     _rotate(q, cos, sin)
@@ -109,6 +105,22 @@ def _attend(
     inner, outer = attention.v_proj, attention.out_proj
     bias = F.linear(inner.bias, outer.weight, outer.bias)
     return F.linear(torch.stack(mixed), outer.weight @ inner.weight, bias)
+
+
+def _codes(attention: Any, n_places: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosines and sines (N, C / 2) of the places of a square, kept with the attention.
+
+    As parts of complex numbers they would lie apart in memory, and turning with them take twice as
+    long.
+    """
+    kept: dict[Any, tuple[Tensor, Tensor]] = attention.__dict__.setdefault("_kept_codes", {})
+    if (n_places, device) not in kept:
+        side = round(n_places**0.5)
+        with torch.inference_mode(False):
+            codes = attention.compute_cis(end_x=side, end_y=side)
+            real, imaginary = (part.contiguous().to(device) for part in (codes.real, codes.imag))
+        kept[n_places, device] = real, imaginary
+    return kept[n_places, device]
 
 
 def _halves(layer: Any) -> tuple[Tensor, Tensor]:
