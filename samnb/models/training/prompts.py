@@ -7,18 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
+
+from samnb.masks.ops import error_centre
 
 Points = tuple[torch.Tensor, torch.Tensor]
 """Coordinates (B, P, 2) float32 in pixels, x first, and labels (B, P) int32."""
-
-
-def centre_point(region: NDArray[np.bool_]) -> tuple[float, float, float]:
-    """The pixel of a region (H, W) bool farthest from its border: x, y and that distance."""
-    distance = distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
-    at = int(distance.argmax())
-    y, x = divmod(at, region.shape[1])
-    return float(x), float(y), float(distance.flat[at])
 
 
 def click_inside(masks: torch.Tensor, rng: Any, *, centre: bool = False) -> Points:
@@ -26,7 +19,8 @@ def click_inside(masks: torch.Tensor, rng: Any, *, centre: bool = False) -> Poin
     xy: list[tuple[float, float]] = []
     for mask in masks.numpy():
         if centre:
-            xy.append(centre_point(mask)[:2])
+            x, y, _ = error_centre(mask)
+            xy.append((float(x), float(y)))
             continue
         ys, xs = np.nonzero(mask)
         at = int(rng.integers(len(ys)))
@@ -60,11 +54,9 @@ def correction_click(
     for mask, guess in zip(truth.numpy(), predicted.numpy(), strict=True):
         missed, extra = mask & ~guess, guess & ~mask
         if centre and (missed.any() or extra.any()):
-            x_in, y_in, far_in = centre_point(missed)
-            x_out, y_out, far_out = centre_point(extra)
-            positive = far_in > far_out
-            xy.append((x_in, y_in) if positive else (x_out, y_out))
-            labels.append(int(positive))
+            x, y, label = error_centre(mask, guess)
+            xy.append((float(x), float(y)))
+            labels.append(label)
             continue
         wrong = missed | extra
         if not wrong.any() or (mask.any() and rng.random() < 0.1):

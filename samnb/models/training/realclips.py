@@ -225,20 +225,6 @@ def whole_clips(windows: Sequence[RealWindow], length: int, size: int) -> Iterat
             yield window.clip(frames.tolist(), usable.tolist(), size)
 
 
-def pseudo_clips(
-    folder: Path, held_out: Sequence[str], length: int, size: int, rng: np.random.Generator
-) -> Iterator[Clip]:
-    """Clips without end from all windows of a folder but those of the held-out videos.
-
-    Raises:
-        FileNotFoundError: nothing was labelled there.
-        ValueError: no window holds a clip of this length.
-    """
-    windows, _ = load_windows(folder, held_out)
-    while True:
-        yield cut_clip(windows, length, size, rng)
-
-
 def _usable(window: RealWindow, frames: NDArray[np.int_]) -> NDArray[np.int_]:
     """Objects that are visible in the first of the frames and whose labels count on all."""
     good = window.agreed[frames].all(0) & (window.share[frames[0]] > MIN_VISIBLE)

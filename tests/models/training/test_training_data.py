@@ -86,13 +86,12 @@ def test_an_empty_stock_is_refused():
         clips.compose_clip(clips.Stock([], []), 4, 64, np.random.default_rng(0))
 
 
-def test_centre_point_is_farthest_from_the_border():
-    region = np.zeros((20, 30), bool)
-    region[2:5, 2:28] = True
-    region[8:19, 10:21] = True
-    x, y, distance = prompts.centre_point(region)
-    assert (x, y) == (15, 13)
-    assert distance == 6
+def test_a_click_in_the_middle_is_farthest_from_the_border():
+    region = torch.zeros(1, 20, 30, dtype=torch.bool)
+    region[0, 2:5, 2:28] = True
+    region[0, 8:19, 10:21] = True
+    xy, labels = prompts.click_inside(region, np.random.default_rng(0), centre=True)
+    assert xy.tolist() == [[[15, 13]]] and labels.tolist() == [[1]]
 
 
 def test_corrections_hit_the_error_with_the_right_sign():
