@@ -17,15 +17,17 @@ from typing import Final
 from torch import Tensor
 
 from samnb.masks.ops import depth
-from samnb.models.backend import ModelPrompt, Output
+from samnb.models.backend import ModelPrompt
 from samnb.models.candidates import Candidates
-from samnb.models.chooser import Choice, Chooser, Click, Sought, choose, take
+from samnb.models.chooser import TRUSTED_FROM, Choice, Chooser, Click, Sought, choose, take
 
 REJECTS_FROM: Final = 0.7
 """A click off the object that lies this deep in the mask, as a share of the greatest depth, rejects
 all of it."""
+CERTAIN_FROM: Final = 0.75
+"""Other frames learn from a mask that clicks have corrected from this confidence on."""
 LEARNED_FROM: Final = 0.5
-"""Later frames learn from a mask that clicks have corrected from this confidence on."""
+"""They do from this confidence on, where the mask looks like the object, too."""
 
 
 def rejecting_clicks(prompt: ModelPrompt, shown: Tensor, size: int) -> Tensor | None:
@@ -78,14 +80,24 @@ def look_elsewhere(
     take(sought.outputs[0], rest, choice)
 
 
-def is_example(prompt: ModelPrompt, output: Output) -> bool:
-    """Whether later frames may learn from a corrected mask.
+def is_example(chooser: Chooser, sought: Sought, prompt: ModelPrompt) -> bool:
+    """Whether other frames may learn from a corrected mask.
 
-    What a person has drawn, and that there is nothing, they may; from clicks only what the decoder
-    itself holds for good.
+    From what a person has drawn, and from an object said to be absent, they may; from clicks where
+    the decoder holds the mask for good, or for fair and it looks like the object.
+
+    Args:
+        chooser: the networks.
+        sought: the one object, its output the corrected mask.
+        prompt: all prompts on the frame.
     """
-    is_said = prompt.mask is not None or not bool((output.logits > 0).any())
-    return is_said or output.confidence >= LEARNED_FROM
+    (output,) = sought.outputs
+    if prompt.mask is not None or not bool((output.logits > 0).any()):
+        return True
+    if output.confidence >= CERTAIN_FROM:
+        return True
+    (choice,) = choose(chooser, *sought.memory())
+    return output.confidence >= LEARNED_FROM and choice.expected_iou >= TRUSTED_FROM
 
 
 def _cells(xy: Tensor, size: int, side: int) -> Tensor:

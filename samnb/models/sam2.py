@@ -251,15 +251,14 @@ class Sam2Backend:
         if self._chooser is None or not tracked:
             return outputs
         click = partial(self.click, features)
+        sought = Sought.on(self.view(features), position, tracked)
         if prompt is None:
-            sought = Sought.on(self.view(features), position, tracked)
             settle(self._chooser, sought, self.size, click)
             return outputs
         off_xy = None if previous is None else rejecting_clicks(prompt, previous, self.size)
         if off_xy is not None:
-            sought = Sought.on(self.view(features), position, tracked)
             look_elsewhere(self._chooser, sought, self.size, click, off_xy)
-        outputs[0].is_trusted = is_example(prompt, outputs[0])
+        outputs[0].is_trusted = is_example(self._chooser, sought, prompt)
         return outputs
 
     def track(

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from samnb.models.backend import GONE_LOGIT, Bank, ModelPrompt, Output
-from samnb.models.chooser import Sought
+from samnb.models.chooser import TRUSTED_FROM, Sought
 from samnb.models.correction import (
+    CERTAIN_FROM,
     LEARNED_FROM,
     is_example,
     look_elsewhere,
@@ -93,15 +94,19 @@ def test_where_no_other_mask_is_left_it_is_absent():
 
 
 @pytest.mark.parametrize(
-    ("prompt", "logits", "confidence", "learned"),
+    ("prompt", "logits", "confidence", "likeness", "learned"),
     [
-        (clicks((8, 8, 1)), WIDE, LEARNED_FROM + 0.01, True),
-        (clicks((8, 8, 1)), WIDE, LEARNED_FROM - 0.01, False),
-        (clicks((8, 8, 0)), NOTHING, 0.0, True),
-        (ModelPrompt(mask=torch.ones(1, 1, 8, 8)), WIDE, 0.0, True),
+        (clicks((8, 8, 1)), WIDE, CERTAIN_FROM, 0.0, True),
+        (clicks((8, 8, 1)), WIDE, LEARNED_FROM, TRUSTED_FROM + 0.01, True),
+        (clicks((8, 8, 1)), WIDE, LEARNED_FROM, TRUSTED_FROM - 0.01, False),
+        (clicks((8, 8, 1)), WIDE, LEARNED_FROM - 0.01, 0.9, False),
+        (clicks((8, 8, 0)), NOTHING, 0.0, 0.0, True),
+        (ModelPrompt(mask=torch.ones(1, 1, 8, 8)), WIDE, 0.0, 0.0, True),
     ],
 )
-def test_later_frames_learn_from_what_is_drawn_absent_or_clicked_well(
-    prompt, logits, confidence, learned
+def test_other_frames_learn_from_what_is_drawn_absent_or_clicked_well(
+    prompt, logits, confidence, likeness, learned
 ):
-    assert is_example(prompt, Output(logits, confidence, torch.ones(1, 1))) == learned
+    output, objects = sought(picture((4, 4)), logits)
+    output.confidence = confidence
+    assert is_example(always(likeness), objects, prompt) == learned
