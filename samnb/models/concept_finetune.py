@@ -269,7 +269,7 @@ def _taught(
     rng = np.random.default_rng([course.seed, 22])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(course.seed)
-        net = start.with_words(left).eval()
+        net = start.with_words(left, is_wide=start.is_wide or bool(left)).eval()
         net.to(base.net.vectors.device)
         fresh = net.vectors[n_known:]
         with torch.no_grad():  # not zero, so that they do not all learn the same

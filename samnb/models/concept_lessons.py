@@ -230,7 +230,7 @@ def rehearsals(
 def _fingerprint(segmenter: LearnedSegmenter) -> str:
     """What the pooled features depend on: the tracker, the proposer, the net's frozen part."""
     seen = hashlib.blake2b(f"{segmenter.tracker.name} {segmenter.grid}".encode(), digest_size=16)
-    moved = (*TRAINED, "vectors", "bias")
+    moved = (*TRAINED, "vectors", "bias", "rules", "exemplars")
     for part in (segmenter.proposer, segmenter.net):
         for name, value in part.state_dict().items():
             if not name.startswith(moved):
