@@ -130,8 +130,10 @@ def _fit(pictures: Sequence[Sequence[WeighedPair]]) -> Weighing:
         slope = table.T @ (1 / (1 + np.exp(-logits)) - right)
         return value + _RIDGE * float(weights @ weights), slope + 2 * _RIDGE * weights
 
-    weights = optimize.minimize(loss, np.zeros(3), jac=True, method="L-BFGS-B").x.tolist()
-    tried = [Weighing(*weights, least) for least in LEASTS]
+    constant, found, accepted = optimize.minimize(
+        loss, np.zeros(3), jac=True, method="L-BFGS-B"
+    ).x.tolist()
+    tried = [Weighing(constant, found, accepted, least) for least in LEASTS]
     reached = np.array([total(_counts(pictures, one)).cgf1 for one in tried])
     # The mean with its neighbours: the best of few pairs is often best by luck.
     padded = np.pad(reached, 1, mode="edge")
