@@ -158,9 +158,10 @@ def report(
         for name, times in steps.items():
             say(times.row(name, None if is_package else aims.get(name)))
         if ONE in steps and MANY in steps:
-            ratios = (median(steps[MANY].wall) / median(steps[ONE].wall),
-                      min(steps[MANY].wall) / min(steps[ONE].wall))  # fmt: skip
-            say(f"  five objects / one{ratios[0]:17.2f} ({ratios[1]:6.2f})")
+            many, one = steps[MANY], steps[ONE]
+            ratios = [part(of[0]) / part(of[1]) for of in ((many.wall, one.wall),
+                      (many.processor, one.processor)) for part in (median, min)]  # fmt: skip
+            say("  five objects / one{:17.2f} ({:6.2f}){:16.2f} ({:6.2f})".format(*ratios))
     for name in found[False] if True in found else ():
         ratio = median(found[True][name].wall) / median(found[False][name].wall)
         least = min(found[True][name].wall) / min(found[False][name].wall)
