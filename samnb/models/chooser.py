@@ -186,7 +186,7 @@ class Sought:
 
     def keep(self, rows: Sequence[int]) -> Sought:
         """Some of them."""
-        outputs, known = ([of[i] for i in rows] for of in (self.outputs, self.known))
+        outputs, known = [self.outputs[i] for i in rows], [self.known[i] for i in rows]
         return Sought(self.view, outputs, known, self.told[list(rows)])
 
     def memory(self) -> tuple[list[Candidates], list[Tensor]]:
