@@ -51,7 +51,8 @@ class FastMemoryEncoder(MemoryEncoder):
         rows += _point(self.pix_feat_proj, _one(pix_feat).permute(0, 2, 3, 1))
         for block in self.fuser.layers:
             rows = _mix(block, rows)
-        out = _point(self.out_proj, rows).permute(0, 3, 1, 2)
+        # Called as it is: the warm start of training puts another layer in its place.
+        out = self.out_proj(rows.permute(0, 3, 1, 2))
         return {"vision_features": out, "vision_pos_enc": [self.position_encoding(out)]}
 
 
