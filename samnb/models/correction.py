@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Final
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from samnb.masks.ops import depth
 from samnb.models.backend import ModelPrompt
@@ -30,6 +31,11 @@ LEARNED_FROM: Final = 0.5
 """They do from this confidence on, where the mask looks like the object, too."""
 
 
+def is_off_only(prompt: ModelPrompt | None) -> bool:
+    """Whether there are clicks, and all of them are off the object."""
+    return prompt is not None and prompt.labels is not None and not bool((prompt.labels != 0).any())
+
+
 def rejecting_clicks(prompt: ModelPrompt, shown: Tensor, size: int) -> Tensor | None:
     """The clicks that say that a mask is on the wrong thing altogether, or None.
 
@@ -42,7 +48,7 @@ def rejecting_clicks(prompt: ModelPrompt, shown: Tensor, size: int) -> Tensor | 
     Returns:
         (K, 2) clicks off the object, in model pixels.
     """
-    if prompt.coords is None or prompt.labels is None or bool((prompt.labels != 0).any()):
+    if prompt.coords is None or not is_off_only(prompt):
         return None
     depths = depth((shown[0, 0] > 0).cpu().numpy())
     x, y = _cells(prompt.coords[0, -1], size, depths.shape[0]).tolist()
@@ -66,7 +72,9 @@ def look_elsewhere(
     """
     (found,), (numbers,) = sought.around(size, click)
     column, row = _cells(off_xy, size, found.logits.shape[-1]).T
-    kept = ~(found.logits[:, row, column] > 0).any(1)
+    # Cells beside the click count too: enlarged, a mask reaches half a cell further.
+    around = F.max_pool2d(found.logits[:, None], 3, 1, 1)[:, 0]
+    kept = ~(around[:, row, column] > 0).any(1)
     if not bool(kept.any()):
         take(sought.outputs[0], found, Choice(None, 0.0))
         return

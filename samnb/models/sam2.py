@@ -34,11 +34,12 @@ except ImportError as error:
 from samnb.models.backend import Bank, Decoded, Features, ModelPrompt, Output
 from samnb.models.checkpoints import build_model, file_version, find_checkpoint
 from samnb.models.chooser import Chooser, Sought, settle
-from samnb.models.correction import is_example, look_elsewhere, rejecting_clicks
+from samnb.models.correction import is_example, is_off_only, look_elsewhere, rejecting_clicks
 from samnb.models.device import resolve_device, resolve_dtype
 from samnb.models.griddecode import decode_clicks
 from samnb.models.looks import View
 from samnb.models.memory import Limits
+from samnb.models.refining import PREVIOUS_LIMIT
 from samnb.models.tracker import MemoryTracker
 
 if TYPE_CHECKING:
@@ -236,8 +237,16 @@ class Sam2Backend:
         """Run one tracking step for all banks in one batch.
 
         Without a prompt, what memory says is weighed against other masks that might be the object;
-        with clicks that reject what it said, the others alone are.
+        with clicks that reject what it said, the others alone are. What memory says is asked for,
+        where clicks off the object come without the mask that they were made on: projects that
+        are opened again have no other.
         """
+        if previous is None and self._chooser is not None and banks[0] and is_off_only(prompt):
+            (said,) = self.decode(
+                features, position, banks, n_frames=n_frames, is_reverse=is_reverse
+            )
+            if bool((said.logits > 0).any()):
+                previous = said.logits.clamp(-PREVIOUS_LIMIT, PREVIOUS_LIMIT)
         outputs = self.track(
             features,
             position,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 import torch
 
+from samnb.masks.ops import error_centre
 from samnb.models.backend import GONE_LOGIT, Bank, ModelPrompt, Output
+from samnb.models.base import FramePrompts
 from samnb.models.chooser import TRUSTED_FROM, Sought
 from samnb.models.correction import (
     CERTAIN_FROM,
@@ -15,6 +19,10 @@ from samnb.models.correction import (
     look_elsewhere,
     rejecting_clicks,
 )
+from samnb.models.memory import Limits
+from samnb.models.memory_session import MemorySession
+from samnb.models.mobile import build_mobile
+from samnb.models.sam2 import Sam2Backend
 from tests.models.test_candidates import SIZE, picture, seen, square
 from tests.models.test_chooser import always, rule
 
@@ -110,3 +118,36 @@ def test_other_frames_learn_from_what_is_drawn_absent_or_clicked_well(
     output, objects = sought(picture((4, 4)), logits)
     output.confidence = confidence
     assert is_example(always(likeness), objects, prompt) == learned
+
+
+class TwoDiscs:
+    """Two equal discs on plain ground; the second frame shows the other one only."""
+
+    size_hw = (96, 96)
+
+    def __len__(self) -> int:
+        return 2
+
+    def frame(self, position: int) -> np.ndarray:
+        rows, columns = np.mgrid[:96, :96]
+        image = np.full((96, 96, 3), (40, 90, 60), np.uint8)
+        centre = 30 if position == 0 else 60
+        image[(rows - 48) ** 2 + (columns - centre) ** 2 < 14**2] = 220, 60, 40
+        return image
+
+
+def test_a_rejection_needs_no_track_of_its_own():
+    """A project that is opened again has masks in its log and none in its model."""
+    backend = Sam2Backend(build_mobile(128, predictor="base"), device="cpu")
+    first = FramePrompts(np.array([[30, 48]], np.float32), np.array([1], np.int32))
+    with closing(MemorySession(backend, TwoDiscs(), Limits())) as session:
+        session.set_prompts(1, 0, first)
+        tracked = dict(session.propagate(start=0, stop=1))[1][1].mask
+        x, y, _ = error_centre(tracked)
+        off = FramePrompts(np.array([[x, y]], np.float32), np.array([0], np.int32))
+        live = session.set_prompts(1, 1, off).mask
+    with closing(MemorySession(backend, TwoDiscs(), Limits())) as session:
+        session.set_prompts(1, 0, first)
+        again = session.set_prompts(1, 1, off).mask
+    assert not live[y, x]
+    assert np.array_equal(live, again)
