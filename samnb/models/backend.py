@@ -88,6 +88,11 @@ class Output(Decoded):
     is_trusted: bool = True
 
     @property
+    def shown(self) -> Tensor | None:
+        """The logits that a further click refines; None where the mask was taken away."""
+        return self.logits if bool((self.logits > GONE_LOGIT).any()) else None
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all tensors held."""
         held = [self.logits, self.score, self.pointer, *self.look, self.rule, self.place]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from samnb.models.backend import GONE_LOGIT, Features, Output
+from samnb.models.backend import Features, Output
 from samnb.models.base import BoolMask, FramePrompts
 from samnb.types import InputError
 
@@ -71,11 +71,6 @@ class Tracked:
     output: Output
     revision: int
     is_reverse: bool
-
-    @property
-    def root(self) -> Tensor | None:
-        """The logits that clicks on this frame refine; None where the mask was taken away."""
-        return _refinable(self.output)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,15 +137,6 @@ class Prompted:
     is_reverse: bool
     root: Tensor | None = None
     bases: dict[int, Tensor | None] = field(default_factory=dict)
-
-    @property
-    def shown(self) -> Tensor | None:
-        """The logits that a further click refines; None where clicks took the mask away."""
-        return _refinable(self.output)
-
-
-def _refinable(output: Output) -> Tensor | None:
-    return output.logits if bool((output.logits > GONE_LOGIT).any()) else None
 
 
 @dataclass(slots=True, eq=False)

@@ -302,12 +302,12 @@ class MemorySession:
             is_reverse = old.is_reverse
         else:
             is_reverse = bool(others) and min(others) > position
-        root = old.root if old is not None else tracked.root if tracked else None
+        root = old.root if old is not None else tracked.output.shown if tracked else None
         n_clicks = len(prompts.points_xy)
         previous, bases = root, {}
         if old is not None and is_same_start(old.prompts, prompts):
             if n_clicks > old.prompts.n_clicks:
-                previous, bases = old.shown, dict(old.bases)
+                previous, bases = old.output.shown, dict(old.bases)
             elif n_clicks in old.bases:
                 previous = old.bases[n_clicks]
                 bases = {n: base for n, base in old.bases.items() if n <= n_clicks}

@@ -245,8 +245,8 @@ class Sam2Backend:
             (said,) = self.decode(
                 features, position, banks, n_frames=n_frames, is_reverse=is_reverse
             )
-            if bool((said.logits > 0).any()):
-                previous = said.logits.clamp(-PREVIOUS_LIMIT, PREVIOUS_LIMIT)
+            if said.shown is not None:
+                previous = said.shown.clamp(-PREVIOUS_LIMIT, PREVIOUS_LIMIT)
         outputs = self.track(
             features,
             position,
