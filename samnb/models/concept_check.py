@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from samnb.metrics.cgf1 import PairCount, total
+from samnb.metrics.paired import gains
 
 RESAMPLED: Final = 100
 """Draws of pictures, with replacement, for a standard error (bootstrap; Efron, Annals of Statistics
@@ -60,10 +61,7 @@ def checked(
         rng: draws the pictures.
     """
     n = len(before)
-    draws = [rng.integers(n, size=n).tolist() for _ in range(RESAMPLED)]
-    gains = [_cgf1([after[at] for at in d]) - _cgf1([before[at] for at in d]) for d in draws]
-    return Check(_cgf1(before), _cgf1(after), sum(map(len, before)), float(np.std(gains)))
-
-
-def _cgf1(counts: Sequence[Sequence[PairCount]]) -> float:
-    return total([one for picture in counts for one in picture]).cgf1
+    draws = [np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(RESAMPLED)]
+    error = float(np.std(gains(before, after, np.array(draws))))
+    was, now = (total(one for picture in way for one in picture).cgf1 for way in (before, after))
+    return Check(was, now, sum(map(len, before)), error)

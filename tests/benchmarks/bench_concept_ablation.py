@@ -39,6 +39,7 @@ import torch
 
 from samnb.masks.rle import encode
 from samnb.metrics.cgf1 import PairCount, count_pair, mask_ious, total
+from samnb.metrics.paired import interval
 from samnb.models.concept import LearnedSegmenter, load_segmenter, save_segmenter
 from samnb.models.concept_finetune import ConceptFinetuneSettings, DecidedPair, finetune_concept
 from samnb.models.concept_look import GRID, tidy, view_all
@@ -59,7 +60,6 @@ from samnb.models.verifier_weighing import WeighedPair, fit_weighing
 from samnb.synthetic.concepts import ConceptScene, hard_negatives, make_concept_scene
 from samnb.synthetic.household import DOMAINS
 from samnb.synthetic.things import WORLD, Domain
-from tests.benchmarks.paired import interval
 
 FIRST = TEST_SEEDS + 5_000
 """Not the pictures that models were chosen on."""
