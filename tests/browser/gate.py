@@ -12,12 +12,18 @@ N_FREE = 3
 """So many frames of a propagation pass before the gate is looked at."""
 
 
+def waits(shut: Path) -> Path:
+    """The file that is there while a propagation stands before the gate ``shut``."""
+    return shut.with_name(f"{shut.name}-waits")
+
+
 class Gated:
     """Any tracker; propagation goes on only while ``shut`` is not there.
 
     Args:
         name: of the model; "colour" for the one without weights.
-        shut: a file; while it is there, propagation stands still after a few frames.
+        shut: a file; while it is there, propagation stands still after a few frames and
+            says so by a second file, see `waits`.
     """
 
     def __init__(self, name: str, shut: str = "shut") -> None:
@@ -52,5 +58,7 @@ class _GatedSession:
         pause = threading.Event()
         for count, found in enumerate(self._session.propagate(**arguments)):
             while count >= N_FREE and self._shut.exists():
+                waits(self._shut).touch()
                 pause.wait(0.05)  # between two looks
+            waits(self._shut).unlink(missing_ok=True)
             yield found

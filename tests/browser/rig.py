@@ -22,6 +22,7 @@ import nbformat
 import numpy as np
 
 from tests.browser.contrast import FAINT_TEXTS
+from tests.browser.gate import waits
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 300.0
@@ -94,6 +95,10 @@ class Project:
             except sqlite3.OperationalError:  # the table is just being made
                 return []
         return [{**json.loads(body), "by": worker} for body, worker in found]
+
+    def wait_at_gate(self) -> None:
+        """Wait until a propagation stands before the gate: cancelled later, it ends no sooner."""
+        wait_until(waits(self.gate).exists, "a propagation that stands before the gate")
 
     def wait_for(self, kind: str, count: int = 1) -> list[dict]:
         """Wait until the log has ``count`` events of a kind."""

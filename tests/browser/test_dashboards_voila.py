@@ -171,7 +171,7 @@ def test_the_engine_starts_pauses_goes_on_and_stops(open_dashboard, clip):
     row = page.locator(".samnb-stage-propagate")
     expect(row.locator(".samnb-stage-left")).to_contain_text("1 objects lack frames")
     row.get_by_role("button", name="Start").click()
-    project.wait_for("frame_tracked", 2)
+    project.wait_at_gate()
     page.locator(".samnb-pause").click()
     expect(row).to_contain_text("paused: ")
     project.gate.unlink()  # the model could go on now; the page does not let it

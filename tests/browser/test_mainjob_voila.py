@@ -19,7 +19,8 @@ def test_a_video_becomes_a_verified_masklet(make_project, voila, open_studio, tm
     # The page stays alive while the model works, and what it finished is kept.
     project.gate.touch()
     hand.press("f")
-    project.wait_for("frame_tracked", 2)
+    project.wait_at_gate()
+    assert len(project.rows("frame_tracked")) >= 2
     hand.press("d", "d")
     hand.wait_for_text(".samnb-time", "frame 2")
     hand.wait_for_text(".samnb-hint", "Esc stops it")

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch.multiprocessing.spawn import spawn
 
-from samnb.models.chooser import Chooser, save_chooser
+from samnb.models.chooser import save_chooser
 from samnb.models.mobile import (
     FAST_SIZE,
     QUALITY_SIZE,
@@ -189,6 +189,10 @@ def _parser() -> argparse.ArgumentParser:
     cho.add_argument("--clips", type=int, default=32, help="clips a round (default %(default)s)")
     cho.add_argument("--rounds", type=int, default=2, help="rounds (default %(default)s)")
     cho.add_argument("--length", type=int, default=24, help="frames per clip")
+    help_size = "image size of all clips (default: both builds' in turn)"
+    cho.add_argument("--size", type=int, choices=(FAST_SIZE, QUALITY_SIZE), help=help_size)
+    help_also = "folder of lessons of an earlier run, which are learned from before the first round"
+    cho.add_argument("--also", type=Path, help=help_also)
     cho.add_argument("--held-out", nargs="*", default=[], help="source names never trained on")
     cho.add_argument("--footage", nargs="*", type=Path, default=[], help="videos as backgrounds")
 
@@ -333,14 +337,14 @@ def _chooser(args: argparse.Namespace) -> dict[str, Any]:
     windows = load_windows(args.pseudo, args.held_out)[0] if args.pseudo else []
     material = Material(_stocks(args)[0] if args.cache else None, windows)
     args.lessons.mkdir(parents=True, exist_ok=True)
-    chooser: Chooser | None = None
-    lessons: list[Lessons] = []
+    lessons = _lessons_in(args.also) if args.also else []
+    chooser = fit_chooser(join_lessons(lessons), args.seed) if lessons else None
     for turn in range(args.rounds):
         for number in range(args.clips):
             path = args.lessons / f"round{turn}-clip{number:04}.safetensors"
             if not path.is_file():
                 rng = np.random.default_rng([args.seed, turn, number, 9])
-                clip = material.clip(number, args.length, rng)
+                clip = material.clip(number, args.length, rng, args.size)
                 play(models[clip.frames.shape[1]], [clip], rng, chooser).save(path)
             lessons.append(Lessons.load(path))
             frames = sum(len(told.absent) for told in lessons)
@@ -351,6 +355,13 @@ def _chooser(args: argparse.Namespace) -> dict[str, Any]:
         save_chooser(chooser, args.out, info)
         logging.info("round %d: %s", turn + 1, info)
     return {"out": str(args.out), **info}
+
+
+def _lessons_in(folder: Path) -> list[Lessons]:
+    paths = sorted(folder.glob("*.safetensors"))
+    if not paths:
+        raise ValueError(f"--also: expected a folder of lessons (*.safetensors), got {folder}")
+    return [Lessons.load(path) for path in paths]
 
 
 def _export(args: argparse.Namespace) -> dict[str, Any]:

@@ -66,19 +66,23 @@ class Material:
     stock: Stock | None = None
     windows: Sequence[RealWindow] = field(default_factory=tuple)
 
-    def clip(self, number: int, length: int, rng: np.random.Generator) -> Clip:
+    def clip(
+        self, number: int, length: int, rng: np.random.Generator, size: int | None = None
+    ) -> Clip:
         """The clip of a number: kinds and sizes take turns, chance does the rest.
 
         Drawn and composed clips alternate; of each kind half show only objects that go out of
         sight for a while, for those are what absence is learned from. Every seventh clip is cut
-        from real video, every fifth is of the quality build's size.
+        from real video, and unless a size is given every fifth is of the quality build's.
 
         Args:
             number: counts from 0.
             length: frames.
             rng: the only source of chance.
+            size: of its frames in pixels; None for the builds' in turn.
         """
-        size = QUALITY_SIZE if number % 5 == 4 else FAST_SIZE
+        if size is None:
+            size = QUALITY_SIZE if number % 5 == 4 else FAST_SIZE
         if self.windows and number % 7 == 6:
             return cut_clip(self.windows, length, size, rng)
         stock = self.stock
