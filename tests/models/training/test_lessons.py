@@ -84,3 +84,8 @@ def test_some_clips_are_cut_from_real_video():
 def _redness(frames: np.ndarray) -> float:
     red, green = frames[..., 0].astype(float), frames[..., 1].astype(float)
     return float((red - green).mean())
+
+
+def test_all_clips_can_be_of_one_size():
+    clip = Material().clip(0, LENGTH, np.random.default_rng(5), QUALITY_SIZE)
+    assert clip.frames.shape == (LENGTH, QUALITY_SIZE, QUALITY_SIZE, 3)
