@@ -254,7 +254,9 @@ def _outline(cover: BoolMask) -> Vector:
     np.maximum.at(reach, ray, radius)
     spectrum = np.abs(np.fft.rfft(reach)) / _RAYS * 4
     small = cover.reshape(_OUTLINE_PX, CROP_PX // _OUTLINE_PX, _OUTLINE_PX, -1).mean(axis=(1, 3))
-    spread = np.sqrt(np.linalg.eigvalsh(np.cov(np.stack([x, y])) + 1e-6 * np.eye(2)))
+    # What is left of a scattered mask may be a single pixel, which has no spread.
+    scatter = np.cov(np.stack([x, y])) if len(rows) > 1 else np.zeros((2, 2))
+    spread = np.sqrt(np.linalg.eigvalsh(scatter + 1e-6 * np.eye(2)))
     long = spread / CROP_PX * 4
     rounds = [float(np.quantile(radius, q)) * 2 for q in (0.5, 0.9)]
     filled = float(ndimage.binary_fill_holes(cover).mean() - cover.mean())
