@@ -27,6 +27,8 @@ from tests.browser.gate import waits
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 300.0
 """Longest wait for anything; a machine that does much else may need it."""
+ANSWERED_S = 10.0
+"""After so long an answer has led on, or was not taken."""
 WIDTH, HEIGHT = 320, 200
 N_FRAMES = 24
 
@@ -222,6 +224,26 @@ class Hand:
         from playwright.sync_api import expect
 
         expect(self.page.locator(selector).first).to_contain_text(text, timeout=PATIENCE_S * 1000)
+
+    def answer(self, key: str, selector: str, text: str) -> None:
+        """Press a key that answers, and wait for the text that it leads to.
+
+        A key that came before the picture does not count and the page says so; like a person one
+        presses it again.
+        """
+        from playwright.sync_api import TimeoutError as NotYet
+
+        led_to = self.page.locator(selector).filter(has_text=text).first
+        for _ in range(round(PATIENCE_S / ANSWERED_S)):
+            self.press(key)
+            try:
+                led_to.wait_for(timeout=ANSWERED_S * 1000)
+            except NotYet:
+                if not self.page.locator(".samnb-banner", has_text="before the picture").count():
+                    break
+            else:
+                return
+        self.wait_for_text(selector, text)
 
     def leave(self) -> None:
         """Go away as a person does, so that Voila ends the page's kernel."""

@@ -58,11 +58,9 @@ def test_a_reviewer_works_by_keys_and_the_cells_stay_as_they_are(desk_project, l
     show(hand, "lab-mv")
     assert hand.faint_texts() == []
     hand.surface.focus()
-    hand.press("y")
-    hand.wait_for_text(".samnb-question", "mask 2 of 2")
+    hand.answer("y", ".samnb-question", "mask 2 of 2")
     hand.wait_for_picture()
-    hand.press("r")
-    hand.wait_for_text(".samnb-phrase", "blue disc")
+    hand.answer("r", ".samnb-phrase", "blue disc")
     (done,) = [r for r in project.wait_for("mv_answered", 2) if r["by"] == "ana"]
     assert done["item_id"] == pairs["red disc"]
 
@@ -70,8 +68,7 @@ def test_a_reviewer_works_by_keys_and_the_cells_stay_as_they_are(desk_project, l
     page.locator(".samnb-task-ev").click()
     hand.wait_for_text(".samnb-phrase", "green disc")
     hand.wait_for_picture()
-    hand.press("y")
-    hand.wait_for_text(".samnb-phrase", "striped disc")
+    hand.answer("y", ".samnb-phrase", "striped disc")
     show(hand, "lab-ev")
 
     # Correction: a click, a group mark and its undoing.

@@ -38,11 +38,9 @@ def test_a_reviewer_answers_corrects_and_takes_back(pairs_and_project, voila, op
 
     # MV: one key a mask, the least certain phrase first.
     first = hand.pixels()
-    hand.press("y")
-    hand.wait_for_text(".samnb-question", "mask 2 of 2")
+    hand.answer("y", ".samnb-question", "mask 2 of 2")
     hand.wait_for_change(first, 0.05)
-    hand.press("r")
-    hand.wait_for_text(".samnb-phrase", "blue disc")
+    hand.answer("r", ".samnb-phrase", "blue disc")
     (done,) = [r for r in project.wait_for("mv_answered", 2) if r["by"] == "ana"]
     assert done["item_id"] == pairs["red disc"]
     assert [a["answer"] for a in done["answers"]] == ["accept", "reject"]
@@ -52,8 +50,7 @@ def test_a_reviewer_answers_corrects_and_takes_back(pairs_and_project, voila, op
     hand.wait_for_text(".samnb-question", "mask 2 of 2")
     hand.wait_for_picture()
     expect(page.locator(".samnb-panel:visible .samnb-do-reject")).to_be_enabled()
-    hand.press("3")
-    hand.wait_for_text(".samnb-phrase", "blue disc")
+    hand.answer("3", ".samnb-phrase", "blue disc")
     assert len(project.rows("answer_undone")) == 1
     assert hand.faint_texts() == []
 
@@ -62,8 +59,7 @@ def test_a_reviewer_answers_corrects_and_takes_back(pairs_and_project, voila, op
     hand.wait_for_text(".samnb-phrase", "green disc")
     hand.wait_for_text(".samnb-question", "Nothing is marked")
     hand.wait_for_picture()
-    hand.press("y")
-    hand.wait_for_text(".samnb-phrase", "striped disc")
+    hand.answer("y", ".samnb-phrase", "striped disc")
     (row,) = answers(project, "ev_answered", "ana")
     assert (row["item_id"], row["answer"]) == (pairs["green disc"], "accept")
     page.locator(".samnb-panel:visible .samnb-do-ungroundable").click()
