@@ -128,9 +128,11 @@ def test_review_has_the_right_desk_for_each_task(open_dashboard, clip):
     expect(hand.surface).to_be_focused()  # the keys went along from the other desk
     is_clean(page, 1280)
     hand.answer("y", ".samnb-question", "mask 2 of 2")
+    expect(page.locator(".samnb-panel:visible .samnb-do-reject")).to_be_enabled()
     hand.answer("r", ".samnb-tabs .samnb-task-mv", "Masks (MV) · 1")
     done = [r for r in project.wait_for("mv_answered", 2) if r["by"] == "ana"]
     assert done[0]["item_id"] == ids["red disc"]
+    expect(page.locator(".samnb-tabs .samnb-task-mv")).to_have_text("Masks (MV) · 1")
 
 
 def test_annotate_hands_out_the_queue_and_takes_back_masklets(open_dashboard, clip):
@@ -174,6 +176,7 @@ def test_the_engine_starts_pauses_goes_on_and_stops(open_dashboard, clip):
     project.gate.unlink()  # the model could go on now; the page does not let it
     expect(page.locator(".samnb-go-on")).to_be_enabled()
     n_kept = len(project.rows("frame_tracked"))
+    assert n_kept >= 2
     assert not project.rows("propagation_ended")
     is_clean(page, 900)
 

@@ -338,6 +338,7 @@ def _chooser(args: argparse.Namespace) -> dict[str, Any]:
     material = Material(_stocks(args)[0] if args.cache else None, windows)
     args.lessons.mkdir(parents=True, exist_ok=True)
     lessons = _lessons_in(args.also) if args.also else []
+    n_earlier = len(lessons)
     chooser = fit_chooser(join_lessons(lessons), args.seed) if lessons else None
     for turn in range(args.rounds):
         for number in range(args.clips):
@@ -351,6 +352,7 @@ def _chooser(args: argparse.Namespace) -> dict[str, Any]:
             logging.info("round %d, clip %d: %d frames", turn + 1, number + 1, frames)
         chooser = fit_chooser(join_lessons(lessons), args.seed)
         info = {"clips": args.clips, "rounds": turn + 1, "length": args.length}
+        info |= {"size": args.size, "earlier_clips": n_earlier}
         info |= {"seed": args.seed, "candidates": sum(len(told.ious) for told in lessons)}
         save_chooser(chooser, args.out, info)
         logging.info("round %d: %s", turn + 1, info)
