@@ -64,13 +64,19 @@ class Decoded:
     confidence: float
     score: Tensor
 
+    @property
+    def drawn(self) -> Tensor:
+        """The finest logits of this mask, which people are shown and click on."""
+        return self.logits
+
 
 @dataclass(slots=True, eq=False)
 class Output(Decoded):
     """A decoded mask together with what later frames attend to.
 
     Attributes:
-        pointer: the object pointer, in the backend's own shape.
+        pointer: the object pointer, in the backend's own shape; empty until it is remembered where
+            the mask came from other eyes.
         memory: spatial memory in the backend's own shape; None until it is remembered.
         look: mean features under the mask, a vector (C,) for each map; empty where the backend does
             not recognise objects by their looks (see :mod:`samnb.models.looks`).
@@ -78,6 +84,8 @@ class Output(Decoded):
         place: (4,) float32, where the mask is in shares of the picture: x and y of its centre, its
             area, and whether there is any (1 or 0); empty like `look`.
         is_trusted: whether other frames may attend to it.
+        fine: (1, 1, H, W) float32, the same mask as the eyes for clicks drew it; None where they
+            did not.
     """
 
     pointer: Tensor = field(default_factory=lambda: torch.zeros(0))
@@ -86,18 +94,23 @@ class Output(Decoded):
     rule: Tensor = field(default_factory=lambda: torch.zeros(0))
     place: Tensor = field(default_factory=lambda: torch.zeros(0))
     is_trusted: bool = True
+    fine: Tensor | None = None
+
+    @property
+    def drawn(self) -> Tensor:
+        """The finest logits of this mask, which people are shown and click on."""
+        return self.logits if self.fine is None else self.fine
 
     @property
     def shown(self) -> Tensor | None:
         """The logits that a further click refines; None where the mask was taken away."""
-        return self.logits if bool((self.logits > GONE_LOGIT).any()) else None
+        return self.drawn if bool((self.logits > GONE_LOGIT).any()) else None
 
     @property
     def nbytes(self) -> int:
         """Bytes of all tensors held."""
         held = [self.logits, self.score, self.pointer, *self.look, self.rule, self.place]
-        if self.memory is not None:
-            held.append(self.memory)
+        held += [one for one in (self.memory, self.fine) if one is not None]
         return sum(t.numel() * t.element_size() for t in held)
 
 
@@ -153,6 +166,11 @@ class Backend(Protocol):
     def max_prompted(self) -> int:
         """How many prompted frames the memory attends to; -1 where the model sets no limit."""
 
+    @property
+    def eyes(self) -> Backend | None:
+        """What answers prompts on a picture: a model that sees more than memory can be asked to
+        keep up with. None where this one does both."""
+
     def encode(self, image: Image) -> Features:
         """Encode a frame, (H, W, 3) uint8 RGB."""
 
@@ -177,6 +195,7 @@ class Backend(Protocol):
         is_reverse: bool,
         prompt: ModelPrompt | None = None,
         previous: Tensor | None = None,
+        look: Features | None = None,
     ) -> list[Output]:
         """Decode one mask per bank.
 
@@ -188,6 +207,7 @@ class Backend(Protocol):
             is_reverse: whether time runs backward.
             prompt: prompts on this frame; goes with a single bank.
             previous: (1, 1, h, w) logits of an earlier mask on this frame that the points refine.
+            look: the frame as the eyes see it, where there are any and the prompt is clicks.
         """
 
     def remember(self, features: Features, outputs: Sequence[Output], *, is_prompted: bool) -> None:

@@ -52,7 +52,7 @@ def to_prediction(
     """
     if given is not None:
         return Prediction(given.copy(), 1.0, float(given.any()), 1.0)
-    box, logits = _enlarge(decoded.logits[0, 0].float().cpu(), size_hw)
+    box, logits = _enlarge(decoded.drawn[0, 0].float().cpu(), size_hw)
     # numpy compares and counts in a third of the time.
     inner, outer = (int(np.count_nonzero(logits > level)) for level in (1.0, _LEAST_LOGIT))
     mask = np.zeros(size_hw, np.bool_)

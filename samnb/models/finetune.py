@@ -1,8 +1,9 @@
-"""Fine-tuning any SAM 2 on verified masklets: mask decoder and memory, trunk frozen.
+"""Fine-tuning any SAM 2 on verified masklets: mask decoders and memory, trunk frozen.
 
 The one trainer for ``mobile`` and for SAM 2 checkpoints: it clicks on single frames, which
 soonest teaches what things of a domain look like, and plays short clips, all through the
-model's own tracking step, so what is trained is what runs. Frames are encoded once.
+model's own tracking step, so what is trained is what runs. Frames are encoded once. Where a model
+has eyes of its own for clicks, their decoder learns from the same single frames as it sees them.
 The base's weights, in memory and on disk, stay as they are; the new version is pulled
 towards them and may rehearse replay clips, so that it keeps what it knew.
 """
@@ -43,6 +44,7 @@ MIN_VISIBLE: Final = 0.001
 """An object that covers less of the frame cannot start a training clip."""
 
 _DECODER: Final = ("sam_mask_decoder.",)
+_EYES: Final = ("eyes.sam_mask_decoder.",)
 _MEMORY: Final = (
     "memory_attention.",
     "memory_encoder.",
@@ -54,17 +56,21 @@ _MEMORY: Final = (
     "mask_downsample.",
 )
 # These belong to the cached features.
-_FROZEN: Final = ("sam_mask_decoder.conv_s0.", "sam_mask_decoder.conv_s1.")
+_FROZEN: Final = tuple(
+    f"{model}sam_mask_decoder.conv_s{level}." for model in ("", "eyes.") for level in (0, 1)
+)
 _ATTEMPTS: Final = 32
 _RECENT: Final = 10  # losses that the reported mean is of
 
 
-def trainable_names(model: nn.Module) -> tuple[list[str], list[str]]:
-    """Names of the parameters that are trained: those of the mask decoder, and those of
-    the memory."""
+def trainable_names(model: nn.Module) -> tuple[list[str], list[str], list[str]]:
+    """Names of the parameters that are trained: those of the mask decoder, those of the memory,
+    and those of the eyes' mask decoder, none where there are no eyes."""
     names = [n for n, _ in model.named_parameters() if not n.startswith(_FROZEN)]
-    decoder = [n for n in names if n.startswith(_DECODER)]
-    return decoder, [n for n in names if n.startswith(_MEMORY)]
+    decoder, memory, eyes = (
+        [n for n in names if n.startswith(part)] for part in (_DECODER, _MEMORY, _EYES)
+    )
+    return decoder, memory, eyes
 
 
 def finetune(
@@ -96,13 +102,17 @@ def finetune(
     settings = settings or FinetuneSettings()
     run = _Run(tracker, tracker.backend, settings, folder, tag)
     drawer = _Drawer(clips, replay, settings, run.backend)
+    eyes = run.backend.eyes
+    looker = None if eyes is None else _Drawer(clips, replay, settings, eyes)
     step, recent = run.resume()
     while step < settings.steps:
         if cancel is not None and cancel.is_set():
             run.save(step, recent)
             return Trained("cancelled", step, None, None, tuple(run.curve))
         rng = np.random.default_rng([seed, step])
-        recent.append(run.learn(drawer.draw(rng), step, rng))
+        window = drawer.draw(rng)
+        seen = looker.draw_stills(rng) if looker is not None and window.is_stills else None
+        recent.append(run.learn(window, step, rng, seen))
         step += 1
         mean = float(np.mean(recent))
         if step % max(1, settings.steps // 100) == 0 or step == settings.steps:
@@ -133,24 +143,27 @@ class _Run:
         self.model: Any = copy_model(backend.model)
         self.checkpoint = checkpoint_path(folder, tag) if tag else None
         self.curve: list[tuple[int, float]] = []
-        decoder, memory = trainable_names(self.model)
-        self.names = [*decoder, *memory]
+        parts = trainable_names(self.model)
+        self.names = [name for part in parts for name in part]
         held = dict(self.model.named_parameters())
         # The trunk is the base's own and is not touched; it never sees a gradient here.
-        self.groups = [[held[n] for n in decoder], [held[n] for n in memory]]
+        self.groups = [[held[n] for n in part] for part in parts]
         for group in self.groups:
             for weight in group:
                 weight.requires_grad_(True)
         self.base = [[w.detach().clone() for w in group] for group in self.groups]
-        self.peaks = (settings.decoder_lr, settings.memory_lr)
+        self.peaks = (settings.decoder_lr, settings.memory_lr, settings.decoder_lr)
         self.total = sum(cosine(i / settings.steps) for i in range(settings.steps))
         self.optimizer = torch.optim.AdamW(
             [{"params": g, "lr": p} for g, p in zip(self.groups, self.peaks, strict=True)],
             weight_decay=0.0,
         )
 
-    def learn(self, window: Window, step: int, rng: np.random.Generator) -> float:
-        """Take one optimiser step on one clip and return its loss."""
+    def learn(
+        self, window: Window, step: int, rng: np.random.Generator, seen: Window | None
+    ) -> float:
+        """Take one optimiser step on one clip, and on what the eyes have seen of it, and return
+        the clip's loss."""
         factor = cosine(step / self.settings.steps)
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * factor
@@ -158,6 +171,9 @@ class _Run:
         play = Play(self.model, window.features, window.truth, self.settings.corrections, rng)
         loss = play.loss()
         loss.backward()
+        if seen is not None:
+            corrections = self.settings.corrections
+            Play(self.model.eyes, seen.features, seen.truth, corrections, rng).loss().backward()
         for weights in self.groups:
             nn.utils.clip_grad_norm_(weights, 1.0)
         self.optimizer.step()
@@ -206,11 +222,12 @@ class _Run:
 class Window:
     """A clip to play: features of T frames, and truth (T, B, S, S) bool at model size.
 
-    With T = 1 the features may be of B pictures.
+    Stills are one frame of B pictures.
     """
 
     features: list[Features]
     truth: Tensor
+    is_stills: bool = False
 
 
 class _Drawer:
@@ -245,7 +262,7 @@ class _Drawer:
         """Some frames, or a window of some clip with every object visible on the first frame."""
         settings = self.settings
         if settings.stills_share and rng.random() < settings.stills_share:
-            return self._stills(rng)
+            return self.draw_stills(rng)
         is_replay = bool(self.replay) and rng.random() < settings.replay_share
         rows = self.replay if is_replay else self.objects
         clip, at = rows[int(rng.integers(len(rows)))]
@@ -267,7 +284,7 @@ class _Drawer:
         truth = np.stack([[self._mask(clip, o, p) for o in chosen] for p in window])
         return Window([self._encode(clip, p) for p in window], torch.from_numpy(truth))
 
-    def _stills(self, rng: np.random.Generator) -> Window:
+    def draw_stills(self, rng: np.random.Generator) -> Window:
         """Single frames of objects that can be seen on them, as one frame of many pictures."""
         features, truth = [], []
         for _ in range(self.settings.stills):
@@ -282,7 +299,7 @@ class _Drawer:
                 truth.append(mask)
         maps = tuple(torch.cat(m, 1) for m in zip(*(f.maps for f in features), strict=True))
         joined = Features(maps, features[0].code, features[0].sizes_hw)
-        return Window([joined], torch.from_numpy(np.stack(truth)[None]))
+        return Window([joined], torch.from_numpy(np.stack(truth)[None]), is_stills=True)
 
     def _others(
         self, clip: LabelledClip, at: int, window: list[int], rng: np.random.Generator

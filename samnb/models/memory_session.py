@@ -28,6 +28,7 @@ import torch
 from samnb.models.backend import Backend, Bank, BankKey, Features, Output
 from samnb.models.base import BoolMask, FramePrompts, FrameSource, KeyedFrames, Prediction
 from samnb.models.convert import to_model_prompt, to_prediction
+from samnb.models.eyes import click
 from samnb.models.griddecode import segment_clicks
 from samnb.models.memory import (
     FeatureCache,
@@ -70,6 +71,8 @@ class MemorySession:
         self._objects: dict[int, ObjectState] = {}
         self._history = History(limits.history_bytes)
         self._features = FeatureCache(limits.cached_frames)
+        self._looks = FeatureCache(limits.cached_frames)
+        self._eyes = backend if backend.eyes is None else backend.eyes
         self._shared = ByteLru[str, Features](0) if shared is None else shared
         self._refiner = Refiner()
         self._lock = threading.RLock()
@@ -105,7 +108,7 @@ class MemorySession:
         with self._lock, torch.inference_mode():
             self._check_open()
             decoded = self._refiner.decode(
-                self._backend, self._encode(position), position, prompts, self._size_hw
+                self._eyes, self._look(position), position, prompts, self._size_hw
             )
             return to_prediction(decoded, self._size_hw)
 
@@ -203,6 +206,7 @@ class MemorySession:
             self._objects.clear()
             self._history.clear()
             self._features.clear()
+            self._looks.clear()
             self._refiner.clear()
 
     def _run(
@@ -322,16 +326,22 @@ class MemorySession:
             bases[n_clicks] = previous
         limit = PREVIOUS_LIMIT
         clamped = None if previous is None else previous.clamp(-limit, limit)
-        backend = self._backend
-        (output,) = backend.decode(
-            self._encode(position),
-            position,
-            [bank],
-            n_frames=self._n_frames,
-            is_reverse=is_reverse,
-            prompt=to_model_prompt(prompts, self._size_hw, backend.size, backend.device),
-            previous=clamped,
-        )
+        backend, eyes = self._backend, self._backend.eyes
+        is_click = prompts.mask is None
+        if eyes is not None and is_click and bank is None:
+            prompt = to_model_prompt(prompts, self._size_hw, eyes.size, eyes.device)
+            output = click(eyes, self._look(position), prompt, clamped, backend.size)
+        else:
+            (output,) = backend.decode(
+                self._encode(position),
+                position,
+                [bank],
+                n_frames=self._n_frames,
+                is_reverse=is_reverse,
+                prompt=to_model_prompt(prompts, self._size_hw, backend.size, backend.device),
+                previous=clamped,
+                look=self._look(position) if eyes is not None and is_click else None,
+            )
         return Prompted(KeptPrompts.of(prompts), output, is_reverse, root, bases)
 
     def _bank(
@@ -367,11 +377,21 @@ class MemorySession:
         return range(position - 1, max(position - reach - 1, -1), -1)
 
     def _encode(self, position: int) -> Features:
-        features = self._features.get(position)
+        """A frame as memory sees it."""
+        return self._see(position, self._backend, self._features, "")
+
+    def _look(self, position: int) -> Features:
+        """A frame as whoever answers clicks sees it."""
+        if self._backend.eyes is None:
+            return self._encode(position)
+        return self._see(position, self._backend.eyes, self._looks, "eyes:")
+
+    def _see(self, position: int, backend: Backend, held: FeatureCache, prefix: str) -> Features:
+        features = held.get(position)
         if features is not None:
             return features
         frames = self._frames
-        key = frames.frame_key(position) if isinstance(frames, KeyedFrames) else None
+        key = prefix + frames.frame_key(position) if isinstance(frames, KeyedFrames) else None
         features = None if key is None else self._shared.get(key)
         if features is None:
             image = self._frames.frame(position)
@@ -380,10 +400,10 @@ class MemorySession:
                     f"frame {position}: expected {(*self._size_hw, 3)} uint8, "
                     f"got {image.shape} {image.dtype}"
                 )
-            features = self._backend.encode(image)
+            features = backend.encode(image)
             if key is not None:
                 self._shared.put(key, features, features.nbytes)
-        self._features.put(position, features)
+        held.put(position, features)
         return features
 
     def _check(self, position: int, prompts: FramePrompts) -> None:

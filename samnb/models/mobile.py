@@ -40,6 +40,8 @@ WEIGHTS_ENV = "SAMNB_MOBILE_WEIGHTS"
 
 _FOLDER = Path(__file__).parent / "weights"
 _CHOOSER = _FOLDER / "chooser.safetensors"
+_EYES = _FOLDER / "eyes.safetensors"
+_SIGHT = ("image_encoder.", "sam_prompt_encoder.", "sam_mask_decoder.")
 _MEMORY_DIM = 64
 _MEMORY_LAYERS = 2
 _FEEDFORWARD_DIM = 512
@@ -70,6 +72,7 @@ def build_mobile(
     predictor: Literal["video", "base"] = "video",
     device: str | torch.device = "cpu",
     choose: bool = True,
+    eyes: bool = True,
     **overrides: Any,
 ) -> Any:
     """Build the default model with its weights, in evaluation mode.
@@ -83,6 +86,8 @@ def build_mobile(
             `SAM2ImagePredictor` wraps; set its `_bb_feat_sizes` to `backbone_feature_sizes`).
         device: where the model lives.
         choose: False leaves the chooser out: tracked masks are what memory says.
+        eyes: False leaves out the packaged eyes for clicks (`build_eyes`): clicks are answered by
+            what tracks.
         overrides: further constructor arguments of the predictor class.
 
     Raises:
@@ -94,7 +99,45 @@ def build_mobile(
     model.load_state_dict(state, strict=True)
     if choose:
         model.chooser = load_chooser(_CHOOSER)
+    if eyes:
+        model.eyes = build_eyes(click_size(image_size))
     return model.to(device).eval()
+
+
+def click_size(image_size: int) -> int:
+    """Side in pixels of the picture that clicks are answered from: half as large again as the one
+    that is tracked, and at most 128 pixels larger."""
+    return image_size + min(-(-image_size // 64) * 32, 128)
+
+
+def build_eyes(image_size: int, weights: Path | None = None) -> Any:
+    """Build the model that answers clicks on a picture: a `SAM2Base` without a memory.
+
+    Args:
+        image_size: side in pixels of the square input, a multiple of 32.
+        weights: a file written by `save_eyes`; None takes the packaged one.
+
+    Raises:
+        ValueError: for an image size that cannot work, or weights that do not fit.
+        FileNotFoundError: if there is no weights file.
+    """
+    model = build_architecture(image_size, predictor="base")
+    # Nobody asks these eyes for a memory, and three million random numbers are better not kept.
+    model.memory_attention, model.memory_encoder = nn.Identity(), nn.Identity()
+    missing, unexpected = model.load_state_dict(load_weights(weights or _EYES), strict=False)
+    foreign = [name for name in missing if name.startswith(_SIGHT)]
+    if unexpected or foreign:
+        raise ValueError(f"eyes: unexpected {unexpected[:3]}, missing {foreign[:3]}")
+    nn.init.zeros_(model.no_mem_embed)
+    return model.eval()
+
+
+def save_eyes(
+    state: Mapping[str, torch.Tensor], path: Path, info: Mapping[str, Any] | None = None
+) -> None:
+    """Write what `build_eyes` reads of a model's state dict: encoder and decoder."""
+    sight = {name: value for name, value in state.items() if name.startswith(_SIGHT)}
+    save_weights(sight, path, info=info)
 
 
 def backbone_feature_sizes(image_size: int) -> list[tuple[int, int]]:

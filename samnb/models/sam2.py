@@ -31,6 +31,7 @@ except ImportError as error:
         "install them with: pip install torch rf-sam-2"
     ) from error
 
+from samnb.models import eyes as second_eyes
 from samnb.models.backend import Bank, Decoded, Features, ModelPrompt, Output
 from samnb.models.checkpoints import build_model, file_version, find_checkpoint
 from samnb.models.chooser import Chooser, Sought, settle
@@ -125,6 +126,8 @@ class Sam2Backend:
         self._model: Any = model.to(self._device).eval()
         chooser: Chooser | None = getattr(model, "chooser", None)
         self._chooser = None if chooser is None else chooser.to(self._device)
+        eyes: SAM2Base | None = getattr(model, "eyes", None)
+        self._eyes = None if eyes is None else Sam2Backend(eyes, device=device, dtype=dtype)
         # The position code of the spatial memory is the same for all frames and objects.
         self._memory_code: Any = None
         self._last_view: tuple[weakref.ref[Tensor], View] | None = None
@@ -138,6 +141,11 @@ class Sam2Backend:
     def device(self) -> torch.device:
         """Where the model is."""
         return self._device
+
+    @property
+    def eyes(self) -> Sam2Backend | None:
+        """What answers prompts on a picture, for models that come with eyes of their own."""
+        return self._eyes
 
     @property
     def model(self) -> SAM2Base:
@@ -177,7 +185,10 @@ class Sam2Backend:
     def segment(
         self, features: Features, prompt: ModelPrompt, *, previous: Tensor | None = None
     ) -> Decoded:
-        """Decode like ``SAM2ImagePredictor``: the presence score does not blank the mask."""
+        """Decode like ``SAM2ImagePredictor``: the presence score does not blank the mask.
+
+        One click gives the best of three masks, unless it refines one.
+        """
         model = self._model
         maps = features.pictures()
         embedding = maps[-1]
@@ -190,7 +201,7 @@ class Sam2Backend:
             labels = -torch.ones(1, 1, dtype=torch.int32, device=self._device)
             # The decoder reads a mask as logits of its own size.
             dense = self._fit_mask_input(prompt.mask * 20.0 - 10.0)
-        is_one_click = prompt.labels is not None and prompt.labels.shape[1] == 1
+        is_open = previous is None and prompt.labels is not None and prompt.labels.shape[1] == 1
         with self._autocast():
             sparse, dense = model.sam_prompt_encoder(
                 points=(coords, labels), boxes=None, masks=dense
@@ -200,7 +211,7 @@ class Sam2Backend:
                 image_pe=model.sam_prompt_encoder.get_dense_pe(),
                 sparse_prompt_embeddings=sparse,
                 dense_prompt_embeddings=dense,
-                multimask_output=is_one_click,
+                multimask_output=is_open,
                 repeat_image=False,
                 high_res_features=maps[:-1] or None,
             )
@@ -233,6 +244,7 @@ class Sam2Backend:
         is_reverse: bool,
         prompt: ModelPrompt | None = None,
         previous: Tensor | None = None,
+        look: Features | None = None,
     ) -> list[Output]:
         """Run one tracking step for all banks in one batch.
 
@@ -254,8 +266,11 @@ class Sam2Backend:
             n_frames=n_frames,
             is_reverse=is_reverse,
             prompt=prompt,
-            previous=previous,
+            # What the eyes have drawn is finer than what the tracker reads.
+            previous=None if previous is None else self._fit_mask_input(previous),
         )
+        if look is not None and self._eyes is not None and prompt is not None:
+            second_eyes.correct(self._eyes, look, prompt, previous, outputs[0], self.size)
         tracked = [(o, b) for o, b in zip(outputs, banks, strict=True) if b is not None]
         if self._chooser is None or not tracked:
             return outputs
@@ -347,6 +362,9 @@ class Sam2Backend:
         outputs = [output for output in outputs if is_prompted or output.is_trusted]
         if not outputs:
             return
+        for output in outputs:
+            if output.pointer.numel() == 0:
+                self._read(features, output)
         logits = torch.cat([output.logits for output in outputs])
         large = functional.interpolate(
             logits, (self.size, self.size), mode="bilinear", align_corners=False
@@ -365,6 +383,15 @@ class Sam2Backend:
             output.memory = memory[i : i + 1].to(torch.bfloat16).clone()
         if self._chooser is not None:
             self.view(features).learn(outputs)
+
+    def _read(self, features: Features, output: Output) -> None:
+        """Fill in pointer and presence of a mask that other eyes drew, as of one given by hand."""
+        large = functional.interpolate(
+            output.drawn, (self.size, self.size), mode="bilinear", align_corners=False
+        )
+        given = ModelPrompt(mask=(large > 0).float())
+        (read,) = self.track(features, 0, [None], n_frames=1, prompt=given)
+        output.pointer, output.score = read.pointer, read.score
 
     def _stack(self, pasts: Sequence[Mapping[int, Output]]) -> dict[int, dict[str, Any]]:
         """Join the outputs of several objects, frame by frame, in the package's own keys."""

@@ -153,6 +153,11 @@ class TransformersBackend:
         """How many conditioning frames the model attends to; -1 for no limit."""
         return int(self._model.config.max_cond_frame_num)
 
+    @property
+    def eyes(self) -> None:
+        """This model answers prompts on a picture itself."""
+        return None
+
     def encode(self, image: Image) -> Features:
         """Encode a frame, resized and normalised by the model's own processor."""
         # A copy, because the processor takes neither read-only arrays nor turned views.
@@ -219,6 +224,7 @@ class TransformersBackend:
         is_reverse: bool,
         prompt: ModelPrompt | None = None,
         previous: Tensor | None = None,
+        look: Features | None = None,
     ) -> list[Output]:
         """Run one tracking step per bank; this package knows no batches of objects."""
         points, mask = None, None

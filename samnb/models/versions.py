@@ -1,6 +1,6 @@
 """Versions of a model: files that hold what training changed, named by their content.
 
-The trunk is frozen, so a version is the mask decoder and the memory only, to be put on
+The trunk is frozen, so a version is the mask decoders and the memory only, to be put on
 top of the weights they were trained with (the *root*: the packaged ``mobile``, or a
 SAM 2 checkpoint). Those weights are never written to. A version trained from another
 version has the same root, so there are no chains to follow.
@@ -47,8 +47,9 @@ def root_of(tracker: MemoryTracker) -> str:
 
 
 def copy_model(model: Any) -> Any:
-    """Copy a ``SAM2Base`` but for its image encoder, which both share."""
-    return copy.deepcopy(model, {id(model.image_encoder): model.image_encoder})
+    """Copy a ``SAM2Base`` but for its image encoders, which both share."""
+    seeing = [model, *([model.eyes] if hasattr(model, "eyes") else [])]
+    return copy.deepcopy(model, {id(one.image_encoder): one.image_encoder for one in seeing})
 
 
 def write_version(

@@ -12,7 +12,7 @@ from PIL import Image
 from samnb.masks import rle as rle_ops
 from samnb.models.cliploss import Play
 from samnb.models.finetune import _Run, finetune, trainable_names
-from samnb.models.mobile import build_architecture
+from samnb.models.mobile import build_architecture, build_mobile
 from samnb.models.registry import load_model
 from samnb.models.sam2 import Sam2Tracker, load_sam2
 from samnb.models.trainable import FinetuneSettings, LabelledClip, checkpoint_path
@@ -69,8 +69,9 @@ def test_decoder_and_memory_move_and_the_trunk_stays(tracker, trained):
     result, _ = trained
     before, after = weights_of(tracker), weights_of(result.tracker)
     moved = {n for n in before if not torch.equal(before[n], after[n])}
-    decoder, memory = trainable_names(tracker.backend.model)
+    decoder, memory, eyes = trainable_names(tracker.backend.model)
     assert moved <= {*decoder, *memory}
+    assert eyes == []
     assert any(n.startswith("memory_attention.") for n in moved)
     assert any(n.startswith("sam_mask_decoder.transformer.") for n in moved)
     assert not any(n.startswith(("image_encoder.", "sam_mask_decoder.conv_s")) for n in moved)
@@ -284,6 +285,18 @@ def test_the_default_model_is_trained_by_the_same_code(tmp_path):
     moved = {n.split(".")[0] for n in before if not torch.equal(before[n], after[n])}
     assert {"memory_attention", "memory_encoder", "sam_mask_decoder"} <= moved
     assert "image_encoder" not in moved
+
+
+def test_the_eyes_for_clicks_learn_from_single_frames_too(tmp_path):
+    root = Sam2Tracker(build_mobile(64), "mobile-64@00000000", device="cpu")
+    settings = FinetuneSettings(steps=2, stills_share=1.0, stills=2, corrections=1)
+    result = finetune(root, [labelled(n_frames=3)], folder=tmp_path, settings=settings)
+    before, after = weights_of(root), weights_of(result.tracker)
+    moved = {n for n in before if not torch.equal(before[n].half().float(), after[n].float())}
+    assert any(n.startswith("eyes.sam_mask_decoder.transformer.") for n in moved)
+    mine, theirs = result.tracker.backend, root.backend
+    assert mine.model.eyes.image_encoder is theirs.model.eyes.image_encoder
+    assert mine.eyes.model is mine.model.eyes
 
 
 def test_writing_a_version_leaves_no_half_file(tracker, tmp_path):

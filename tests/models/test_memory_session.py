@@ -33,7 +33,7 @@ class Call:
 class Recorder:
     """A backend with a reach of three frames; its n-th output has logits of n everywhere."""
 
-    size, device, reach, max_prompted = 8, torch.device("cpu"), 3, -1
+    size, device, reach, max_prompted, eyes = 8, torch.device("cpu"), 3, -1, None
 
     def __init__(self):
         self.calls: list[Call] = []
@@ -48,7 +48,16 @@ class Recorder:
         return Decoded(torch.ones(1, 1, 2, 2), 0.5, torch.zeros(1, 1))
 
     def decode(
-        self, features, position, banks, *, n_frames, is_reverse, prompt=None, previous=None
+        self,
+        features,
+        position,
+        banks,
+        *,
+        n_frames,
+        is_reverse,
+        prompt=None,
+        previous=None,
+        look=None,
     ):
         assert int(features.code) == position
         if self.problem is not None:

@@ -107,9 +107,33 @@ def test_one_file_serves_two_sizes(random_weights):
             assert sizes == mobile.backbone_feature_sizes(side)
 
 
+@pytest.mark.parametrize(("tracked", "clicked"), [(64, 96), (96, 160), (256, 384), (448, 576)])
+def test_clicks_are_answered_from_a_larger_picture(tracked, clicked):
+    assert mobile.click_size(tracked) == clicked
+
+
+def test_eyes_are_written_without_a_memory(tmp_path, random_weights):
+    state, path = mobile.load_weights(random_weights), tmp_path / "eyes.safetensors"
+    mobile.save_eyes(state, path, {"steps": 2})
+    eyes = mobile.build_eyes(64, path).state_dict()
+    name = "sam_mask_decoder.iou_token.weight"
+    assert torch.equal(eyes[name], state[name].half().float())
+    assert not any(n.startswith("memory_") for n in (*mobile.load_weights(path), *eyes))
+    assert mobile.read_info(path) == {"steps": 2}
+
+
+def test_weights_that_are_no_eyes_are_refused(tmp_path, random_weights):
+    with pytest.raises(ValueError, match="eyes: unexpected"):
+        mobile.build_eyes(64, random_weights)
+    mobile.save_eyes({"sam_prompt_encoder.x": torch.ones(1)}, tmp_path / "half.safetensors")
+    with pytest.raises(ValueError, match="eyes: "):
+        mobile.build_eyes(64, tmp_path / "half.safetensors")
+
+
 def test_shipped_weights_fit_and_say_where_they_come_from():
     path = mobile.default_weights()
-    assert path.stat().st_size <= 26_000_000
+    beside = path.with_name("eyes.safetensors")
+    assert path.stat().st_size + beside.stat().st_size <= 26_000_000
     assert mobile.read_info(path)["memory_steps"] > 0
     state = mobile.load_weights(path)
     assert all(torch.isfinite(v).all() for v in state.values())

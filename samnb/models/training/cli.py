@@ -25,6 +25,7 @@ from samnb.models.mobile import (
     QUALITY_SIZE,
     build_mobile,
     load_weights,
+    save_eyes,
     save_weights,
 )
 from samnb.models.registry import load_model
@@ -125,12 +126,16 @@ def _parser() -> argparse.ArgumentParser:
     cut.add_argument("--crops", type=int, default=2, help="random crops per photo")
     cut.add_argument("--grid", type=int, default=6, help="clicks along each side")
 
-    dis = stage(
-        "distill", _distill, "teach the image encoder to see at low resolution", needs_cache=True
-    )
+    dis = stage("distill", _distill, "teach it to see at low resolution", needs_cache=True)
     dis.add_argument("--out", type=Path, required=True, help="folder for curve and checkpoints")
     dis.add_argument("--mobilesam", type=Path, help="mobile_sam.pt or a folder that contains it")
+    dis.add_argument("--weights", type=Path, help="go on from these, not from MobileSAM's")
     dis.add_argument("--minutes", type=float, default=DistillSettings.minutes)
+    help_sizes = "image sizes in pixels, the first one most often (default %(default)s)"
+    dis.add_argument("--sizes", nargs=2, type=int, default=DistillSettings.sizes, help=help_sizes)
+    for name in ("pictures", "prompts"):
+        dis.add_argument(f"--{name}", type=int, default=getattr(DistillSettings, name))
+    dis.add_argument("--lr", type=float, default=DistillSettings.lr)
 
     _add_pseudo(stages)
 
@@ -199,6 +204,8 @@ def _parser() -> argparse.ArgumentParser:
     exp = stages.add_parser("export", help="write the weights file that ships")
     exp.set_defaults(run=_export)
     exp.add_argument("--weights", type=Path, required=True)
+    help_eyes = "write encoder and decoder only, in int8: the eyes for clicks"
+    exp.add_argument("--eyes", action="store_true", help=help_eyes)
     exp.add_argument("--out", type=Path, required=True, help="the .safetensors to write")
     exp.add_argument("--precision", choices=("int8", "float16"), default="int8")
     exp.add_argument("--info", default="{}", help="JSON kept in the file's header")
@@ -234,8 +241,14 @@ def _cutouts(args: argparse.Namespace) -> dict[str, Any]:
 
 def _distill(args: argparse.Namespace) -> dict[str, Any]:
     train, held = load_cache(args.cache, args.held_out)
-    model = init_mobile(load_checkpoint(args.mobilesam), FAST_SIZE)
-    settings = DistillSettings(minutes=args.minutes, seed=args.seed)
+    if args.weights is None:
+        model = init_mobile(load_checkpoint(args.mobilesam), args.sizes[0])
+    else:
+        model = build_mobile(
+            args.sizes[0], weights=args.weights, predictor="base", choose=False, eyes=False
+        )
+    names = ("minutes", "pictures", "prompts", "lr", "seed")
+    settings = DistillSettings(sizes=tuple(args.sizes), **{n: getattr(args, n) for n in names})
     run_distill(model, train, held or train[:4], settings, args.out)
     return click_agreement(model, held or train[:4])
 
@@ -273,7 +286,7 @@ def _train_memory(rank: int, args: argparse.Namespace, meeting: Path) -> None:
     team = join_team(rank, args.workers, meeting)
     stock, held = _stocks(args)
     logging.info("%d cut-outs, %d held out", len(stock.cutouts), len(held.cutouts))
-    model = build_mobile(args.size, weights=args.weights, predictor="base")
+    model = build_mobile(args.size, weights=args.weights, predictor="base", eyes=False)
     settings = MemorySettings(minutes=args.minutes, seed=args.seed, pseudo_share=args.pseudo_share)
     if args.go_on:
         longest = max(settings.lengths)
@@ -332,7 +345,9 @@ def _tracking(
 
 
 def _chooser(args: argparse.Namespace) -> dict[str, Any]:
-    build = functools.partial(build_mobile, weights=args.weights, predictor="base", choose=False)
+    build = functools.partial(
+        build_mobile, weights=args.weights, predictor="base", choose=False, eyes=False
+    )
     models = {size: build(size) for size in (FAST_SIZE, QUALITY_SIZE)}
     windows = load_windows(args.pseudo, args.held_out)[0] if args.pseudo else []
     material = Material(_stocks(args)[0] if args.cache else None, windows)
@@ -368,5 +383,9 @@ def _lessons_in(folder: Path) -> list[Lessons]:
 
 def _export(args: argparse.Namespace) -> dict[str, Any]:
     info = json.loads(args.info)
-    save_weights(load_weights(args.weights), args.out, precision=args.precision, info=info)
+    state = load_weights(args.weights)
+    if args.eyes:
+        save_eyes(state, args.out, info)
+    else:
+        save_weights(state, args.out, precision=args.precision, info=info)
     return {"weights": str(args.out), "bytes": args.out.stat().st_size}

@@ -229,9 +229,10 @@ def teach(
     small = shrink(picture, PICTURE_SIDE)
     squares = F.interpolate(logits, (MASK_SIDE, MASK_SIDE), mode="bilinear", align_corners=False)
     keep = distinct_masks(logits, ious)
-    objects = F.interpolate(
-        logits.flatten(0, 1)[keep][None], small.shape[:2], mode="bilinear", align_corners=False
-    )[0]
+    objects = torch.zeros(0, *small.shape[:2])
+    if keep:  # there may be no thing in a picture
+        stable = logits.flatten(0, 1)[keep][None]
+        objects = F.interpolate(stable, small.shape[:2], mode="bilinear", align_corners=False)[0]
     return TaughtPicture(
         name=name,
         image=small,

@@ -1,8 +1,8 @@
-"""Stage 1: the small model learns to see at 256 px what its teacher sees at 1024 px.
+"""The small model learns to see in few pixels what its teacher sees at 1024 px.
 
 Student and teacher have the same layers and start from the same weights; only the resolution
-differs. All three masks of a click are taught, and the single-mask output from boxes and several
-clicks, because tracking and corrections use that one.
+differs. All three masks of a click are taught, and the single-mask output from boxes and from
+corrections: a second click where an earlier mask is wrong, together with that mask.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from samnb.masks.ops import error_centre
 from samnb.models.mobile import build_architecture, save_weights
+from samnb.models.refining import PREVIOUS_LIMIT
 from samnb.models.training.common import Run, cosine, mask_iou, mask_loss
 from samnb.models.training.cutouts import TaughtPicture, to_model_input
 
@@ -34,7 +36,7 @@ class DistillSettings:
     Attributes:
         minutes: length of the run.
         sizes: image sizes, with `odds` their probabilities.
-        pictures: pictures per step.
+        pictures: pictures per step at the first size; half as many at others.
         prompts: clicks per picture and step.
         lr: greatest learning rate.
         seed: of every random choice.
@@ -69,7 +71,7 @@ def run_distill(
     """Tune trunk, prompt encoder and mask decoder in place; returns `model`.
 
     Args:
-        model: what `init_mobile` returns.
+        model: what `init_mobile` returns, or a model that sees already.
         train: pictures to learn from.
         held_out: pictures only for the curve.
         settings: see there.
@@ -88,7 +90,8 @@ def run_distill(
     while run.share < 1:
         rng = np.random.default_rng([settings.seed, run.step])
         size = int(rng.choice(settings.sizes, p=settings.odds))
-        count = settings.pictures if size <= 256 else max(1, settings.pictures // 2)
+        is_first = size == settings.sizes[0]
+        count = settings.pictures if is_first else max(1, settings.pictures // 2)
         for group in optimizer.param_groups:
             group["lr"] = settings.lr * cosine(run.share)
         optimizer.zero_grad()
@@ -159,17 +162,31 @@ def step_loss(
     choice = torch.from_numpy(rng.integers(0, 3, len(xy)))
     wanted = target[torch.arange(len(xy)), choice]
     sure = trust[torch.arange(len(xy)), choice] * (wanted.sum((1, 2)) > 4)
-    points, labels = _clear_prompt(wanted, size, rng)
-    single, _ = _decode(model, maps, points, labels)
+    if rng.random() < 0.5:
+        points, labels = _clear_prompt(wanted, size, rng)
+        single, _ = _decode(model, maps, points, labels)
+    else:
+        shown = masks.detach()[torch.arange(len(xy)), scores.detach().argmax(1)]
+        points, labels = _correction(xy, wanted, shown, size)
+        single, _ = _decode(model, maps, points, labels, shown[:, None])
     return loss + (mask_loss(single[:, 0], wanted) * sure).mean()
 
 
 def _decode(
-    model: Any, maps: list[torch.Tensor], xy: torch.Tensor, labels: torch.Tensor
+    model: Any,
+    maps: list[torch.Tensor],
+    xy: torch.Tensor,
+    labels: torch.Tensor,
+    previous: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """All four masks (B, 4, S/4, S/4) and qualities (B, 4) for points (B, P, 2)."""
+    """All four masks (B, 4, S/4, S/4) and qualities (B, 4) for points (B, P, 2).
+
+    They may refine the logits `previous` (B, 1, S/4, S/4).
+    """
+    if previous is not None:
+        previous = previous.clamp(-PREVIOUS_LIMIT, PREVIOUS_LIMIT)
     sparse, dense = model.sam_prompt_encoder(
-        points=(xy, labels.to(torch.int32)), boxes=None, masks=None
+        points=(xy, labels.to(torch.int32)), boxes=None, masks=previous
     )
     masks, ious, _, _ = model.sam_mask_decoder.predict_masks(
         image_embeddings=maps[-1],
@@ -199,6 +216,20 @@ def _clear_prompt(masks: torch.Tensor, size: int, rng: Any) -> tuple[torch.Tenso
         points.append(np.concatenate([box, click]).clip(0, size))
         labels.append([2, 3, 1] if rng.random() < 0.6 else [2, 3, -1])
     return torch.from_numpy(np.stack(points)).float(), torch.tensor(labels)
+
+
+def _correction(
+    xy: torch.Tensor, wanted: torch.Tensor, shown: torch.Tensor, size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The clicks (B, 2) and one more each, in the middle of what is most wrong with the logits
+    `shown` (B, h, w): points (B, 2, 2), labels."""
+    cell = size / shown.shape[-1]
+    second, labels = [], []
+    for mask, seen in zip((wanted > 0.5).numpy(), (shown > 0).numpy(), strict=True):
+        x, y, label = error_centre(mask, seen) if (mask != seen).any() else (0, 0, -1)
+        second.append([(x + 0.5) * cell, (y + 0.5) * cell])
+        labels.append([1, label])
+    return torch.stack([xy, torch.tensor(second)], 1), torch.tensor(labels)
 
 
 def _sample(picture: TaughtPicture, size: int, prompts: int, rng: Any) -> _Sample:

@@ -57,6 +57,20 @@ def test_distinct_masks_are_good_and_differ():
     assert cutouts.distinct_masks(logits, ious) == [0, 2]
 
 
+def test_a_picture_of_nothing_has_no_cut_outs():
+    class Blind:
+        def encode(self, image):
+            return [], (64, 96)
+
+        def click(self, maps, valid_hw, xy):
+            return torch.full((len(xy), 3, 16, 24), -9.0), torch.full((len(xy), 3), 0.5)
+
+    image = np.zeros((64, 96, 3), np.uint8)
+    taught = cutouts.teach(Blind(), "sky@", image, 2, np.random.default_rng(0))
+    assert taught.objects.shape == (0, 64, 96)
+    assert taught.clicks.shape == (4, 3, 256, 256)
+
+
 def test_clips_depend_on_the_seed_alone(stock):
     one, two, other = (
         clips.compose_clip(stock, 5, 64, np.random.default_rng(seed)) for seed in (3, 3, 4)

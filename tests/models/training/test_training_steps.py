@@ -159,6 +159,19 @@ def test_builds_of_two_sizes_share_their_parameters(model):
     assert all(shared[name] is parameter for name, parameter in model.named_parameters())
 
 
+def test_a_second_click_goes_where_the_mask_is_wrong():
+    wanted = torch.zeros(2, 16, 16)
+    wanted[0, 4:12, 4:12] = 1
+    wanted[1, 4:8, 4:8] = 1
+    shown = torch.full((2, 16, 16), -5.0)
+    shown[1, 4:8, 4:8] = 5
+    points, labels = distill._correction(torch.full((2, 2), 20.0), wanted, shown, 64)
+    assert points.shape == (2, 2, 2)
+    assert labels.tolist() == [[1, 1], [1, -1]]
+    x, y = (points[0, 1] / 4).int().tolist()
+    assert wanted[0, y, x] == 1
+
+
 def test_mask_loss_prefers_the_truth():
     target = torch.zeros(16, 16)
     target[4:12, 4:12] = 1
