@@ -195,7 +195,6 @@ class Backend(Protocol):
         is_reverse: bool,
         prompt: ModelPrompt | None = None,
         previous: Tensor | None = None,
-        look: Features | None = None,
     ) -> list[Output]:
         """Decode one mask per bank.
 
@@ -207,7 +206,6 @@ class Backend(Protocol):
             is_reverse: whether time runs backward.
             prompt: prompts on this frame; goes with a single bank.
             previous: (1, 1, h, w) logits of an earlier mask on this frame that the points refine.
-            look: the frame as the eyes see it, where there are any and the prompt is clicks.
         """
 
     def remember(self, features: Features, outputs: Sequence[Output], *, is_prompted: bool) -> None:

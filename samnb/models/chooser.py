@@ -237,7 +237,7 @@ def settle(chooser: Chooser, sought: Sought, size: int, click: Click) -> None:
 
 def take(output: Output, candidates: Candidates, choice: Choice) -> None:
     """Make the chosen candidate the output's mask, or blank it where the object is absent."""
-    output.is_trusted, output.fine = choice.is_trusted, None
+    output.is_trusted = choice.is_trusted
     if choice.index is None:
         output.logits = torch.full_like(output.logits, GONE_LOGIT)
         output.score = output.score.clamp_max(-_PRESENT_LOGIT)

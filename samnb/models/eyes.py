@@ -1,9 +1,13 @@
-"""Eyes for clicks: a second, finer look at the frames that a person points at.
+"""Eyes for clicks: a finer look at the frame on which a person starts an object.
 
 A tracker has to keep up with a video, frame by frame: it looks at small pictures, and its decoder
 has learned to follow what memory says. Who clicks looks at one frame for seconds. There a model
 that sees more pixels, and that was taught clicks and nothing else, draws the better mask; memory
 then learns from that mask as if a person had drawn it.
+
+Corrections of tracked frames stay with the tracker: its decoder was taught to mend what memory gets
+wrong, and knows how good the result is. Answered by these eyes, one round of three clicks on drawn
+clips left J&F at 0.75 where the tracker's own gave 0.81.
 """
 
 from __future__ import annotations
@@ -11,8 +15,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from samnb.models.backend import Backend, Decoded, Features, ModelPrompt, Output
-from samnb.models.secondlook import with_middle
+from samnb.models.backend import Backend, Features, ModelPrompt, Output
 
 _STRIDE = 4  # of mask logits, in pixels of the model's picture
 
@@ -34,42 +37,8 @@ def click(
         tracker has not looked at it.
     """
     seen = eyes.segment(look, prompt, previous=previous)
-    output = Output(seen.logits, seen.confidence, seen.score)
-    _draw(output, seen, size)
-    return output
-
-
-def correct(
-    eyes: Backend,
-    look: Features,
-    prompt: ModelPrompt,
-    previous: Tensor | None,
-    output: Output,
-    size: int,
-) -> None:
-    """Answer clicks on a tracked frame, in place: what memory knows comes in through `previous`.
-
-    Args:
-        eyes: who looks.
-        look: the frame as they see it.
-        prompt: clicks and box in the tracker's pixels.
-        previous: (1, 1, h, w) logits that the clicks correct; None where there was no mask.
-        output: what the tracker said; pointer and presence stay.
-        size: side in pixels of the picture that the tracker sees.
-    """
-    if prompt.coords is None or prompt.labels is None:
-        return
-    coords, labels = prompt.coords, prompt.labels
-    if previous is not None:
-        coords, labels = with_middle(coords, labels, previous, size)
-    finer = ModelPrompt(coords * (eyes.size / size), labels)
-    _draw(output, eyes.segment(look, finer, previous=previous), size)
-
-
-def _draw(output: Output, seen: Decoded, size: int) -> None:
     side = size // _STRIDE
-    output.fine = seen.logits
-    output.logits = F.interpolate(
+    small = F.interpolate(
         seen.logits, (side, side), mode="bilinear", align_corners=False, antialias=True
     )
-    output.confidence = seen.confidence
+    return Output(small, seen.confidence, seen.score, fine=seen.logits)

@@ -327,8 +327,8 @@ class MemorySession:
         limit = PREVIOUS_LIMIT
         clamped = None if previous is None else previous.clamp(-limit, limit)
         backend, eyes = self._backend, self._backend.eyes
-        is_click = prompts.mask is None
-        if eyes is not None and is_click and bank is None:
+        # On a tracked frame clicks correct what memory says, which these eyes know nothing of.
+        if eyes is not None and bank is None and prompts.mask is None:
             prompt = to_model_prompt(prompts, self._size_hw, eyes.size, eyes.device)
             output = click(eyes, self._look(position), prompt, clamped, backend.size)
         else:
@@ -340,7 +340,6 @@ class MemorySession:
                 is_reverse=is_reverse,
                 prompt=to_model_prompt(prompts, self._size_hw, backend.size, backend.device),
                 previous=clamped,
-                look=self._look(position) if eyes is not None and is_click else None,
             )
         return Prompted(KeptPrompts.of(prompts), output, is_reverse, root, bases)
 

@@ -31,7 +31,6 @@ except ImportError as error:
         "install them with: pip install torch rf-sam-2"
     ) from error
 
-from samnb.models import eyes as second_eyes
 from samnb.models.backend import Bank, Decoded, Features, ModelPrompt, Output
 from samnb.models.checkpoints import build_model, file_version, find_checkpoint
 from samnb.models.chooser import Chooser, Sought, settle
@@ -185,10 +184,7 @@ class Sam2Backend:
     def segment(
         self, features: Features, prompt: ModelPrompt, *, previous: Tensor | None = None
     ) -> Decoded:
-        """Decode like ``SAM2ImagePredictor``: the presence score does not blank the mask.
-
-        One click gives the best of three masks, unless it refines one.
-        """
+        """Decode like ``SAM2ImagePredictor``: the presence score does not blank the mask."""
         model = self._model
         maps = features.pictures()
         embedding = maps[-1]
@@ -201,7 +197,7 @@ class Sam2Backend:
             labels = -torch.ones(1, 1, dtype=torch.int32, device=self._device)
             # The decoder reads a mask as logits of its own size.
             dense = self._fit_mask_input(prompt.mask * 20.0 - 10.0)
-        is_open = previous is None and prompt.labels is not None and prompt.labels.shape[1] == 1
+        is_one_click = prompt.labels is not None and prompt.labels.shape[1] == 1
         with self._autocast():
             sparse, dense = model.sam_prompt_encoder(
                 points=(coords, labels), boxes=None, masks=dense
@@ -211,7 +207,7 @@ class Sam2Backend:
                 image_pe=model.sam_prompt_encoder.get_dense_pe(),
                 sparse_prompt_embeddings=sparse,
                 dense_prompt_embeddings=dense,
-                multimask_output=is_open,
+                multimask_output=is_one_click,
                 repeat_image=False,
                 high_res_features=maps[:-1] or None,
             )
@@ -244,7 +240,6 @@ class Sam2Backend:
         is_reverse: bool,
         prompt: ModelPrompt | None = None,
         previous: Tensor | None = None,
-        look: Features | None = None,
     ) -> list[Output]:
         """Run one tracking step for all banks in one batch.
 
@@ -269,8 +264,6 @@ class Sam2Backend:
             # What the eyes have drawn is finer than what the tracker reads.
             previous=None if previous is None else self._fit_mask_input(previous),
         )
-        if look is not None and self._eyes is not None and prompt is not None:
-            second_eyes.correct(self._eyes, look, prompt, previous, outputs[0], self.size)
         tracked = [(o, b) for o, b in zip(outputs, banks, strict=True) if b is not None]
         if self._chooser is None or not tracked:
             return outputs

@@ -88,7 +88,7 @@ def _decode(
     return logits, ious
 
 
-def with_middle(
+def _with_middle(
     coords: Tensor, labels: Tensor, previous: Tensor, image_size: int
 ) -> tuple[Tensor, Tensor]:
     """Add a click in the middle of the mask that is corrected, where a person has only said
@@ -179,7 +179,7 @@ class _SecondLook(FastSteps):
         """
         clicks = points["point_coords"], points["point_labels"]
         if previous is not None:
-            clicks = with_middle(*clicks, previous, self.image_size)
+            clicks = _with_middle(*clicks, previous, self.image_size)
         masks, ious = _decode(self, plain, fine, clicks, previous)
         *_, pointer, score = heads
         high = F.interpolate(masks, (self.image_size,) * 2, mode="bilinear", align_corners=False)

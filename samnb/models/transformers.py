@@ -224,7 +224,6 @@ class TransformersBackend:
         is_reverse: bool,
         prompt: ModelPrompt | None = None,
         previous: Tensor | None = None,
-        look: Features | None = None,
     ) -> list[Output]:
         """Run one tracking step per bank; this package knows no batches of objects."""
         points, mask = None, None

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from samnb.models.backend import Decoded, ModelPrompt, Output
+from samnb.models.backend import Decoded, ModelPrompt
 from samnb.models.base import FramePrompts
 from samnb.models.convert import to_model_prompt, to_prediction
-from samnb.models.eyes import click, correct
+from samnb.models.eyes import click
 from samnb.models.memory import Limits
 from samnb.models.memory_session import MemorySession
 from samnb.models.mobile import build_mobile, click_size
@@ -52,25 +52,6 @@ def test_people_are_shown_the_finer_mask():
     mask = to_prediction(output, (24, 24)).mask
     assert np.array_equal(mask, (output.drawn[0, 0] > 0).numpy())
     assert torch.equal(output.shown, output.drawn)
-
-
-def test_corrections_are_asked_in_pixels_of_the_eyes_with_the_mask_they_correct():
-    eyes, previous = Seeing(), torch.zeros(1, 1, 16, 16)
-    tracked = Output(torch.zeros(1, 1, 16, 16), 0.1, torch.ones(1, 1), torch.ones(1, 8))
-    correct(eyes, None, clicks((32, 16, 1)), previous, tracked, 64)
-    ((prompt, shown),) = eyes.asked
-    assert prompt.coords[0, 0].tolist() == [48, 24]
-    assert shown is previous
-    assert (tracked.confidence, tracked.pointer.numel()) == (0.9, 8)
-    assert tracked.drawn.shape == (1, 1, 24, 24)
-
-
-def test_a_mask_prompt_is_nothing_to_correct():
-    eyes = Seeing()
-    tracked = Output(torch.zeros(1, 1, 16, 16), 0.1, torch.ones(1, 1))
-    correct(eyes, None, ModelPrompt(mask=torch.ones(1, 1, 64, 64)), None, tracked, 64)
-    assert eyes.asked == []
-    assert tracked.fine is None
 
 
 class Disc:
@@ -149,16 +130,19 @@ def test_memory_learns_from_a_click_as_from_the_mask_it_drew(backend):
     assert clicked.memory is not None
 
 
-def test_a_tracked_frame_is_corrected_by_the_eyes(backend, encoded):
+def test_corrections_stay_with_the_tracker(backend, encoded):
+    points = np.array([[60, 48], [50, 48]], np.float32)
     with closing(MemorySession(backend, Disc(), Limits())) as session:
         session.set_prompts(1, 0, FIRST)
         list(session.propagate(start=0, stop=2))
         encoded.clear()
-        points = np.array([[60, 48], [50, 48]], np.float32)
-        for n in (1, 2):  # the second click refines what the eyes drew
-            at = FramePrompts(points[:n], np.ones(n, np.int32))
-            mask = session.set_prompts(1, 2, at).mask
-    assert encoded == [click_size(SIZE)]
+        at = FramePrompts(points[:1], np.ones(1, np.int32))
+        mask = session.set_prompts(1, 2, at).mask
+        # What the eyes drew on the first frame is finer than what the tracker corrects.
+        again = FramePrompts(points[::-1] - 20, np.ones(2, np.int32))
+        session.set_prompts(1, 0, FramePrompts(FIRST.points_xy, FIRST.point_labels))
+        session.set_prompts(1, 0, again)
+    assert encoded == []
     rows, columns = np.mgrid[:96, :128]
     assert iou(mask, Disc().mask(2, rows, columns)) > 0.9
 

@@ -48,16 +48,7 @@ class Recorder:
         return Decoded(torch.ones(1, 1, 2, 2), 0.5, torch.zeros(1, 1))
 
     def decode(
-        self,
-        features,
-        position,
-        banks,
-        *,
-        n_frames,
-        is_reverse,
-        prompt=None,
-        previous=None,
-        look=None,
+        self, features, position, banks, *, n_frames, is_reverse, prompt=None, previous=None
     ):
         assert int(features.code) == position
         if self.problem is not None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from samnb.models.mobile import build_architecture
-from samnb.models.secondlook import look_again, with_middle
+from samnb.models.secondlook import _with_middle, look_again
 
 SIDE = 64
 
@@ -78,7 +78,7 @@ def test_a_correction_that_says_only_what_is_too_much_is_given_the_middle_of_the
     mask, side = logits((2, 14), (2, 14)), 4
     coords = torch.tensor([[[8.5, 8.5]], [[8.5, 8.5]]]) * side
     labels = torch.tensor([[0], [1]], dtype=torch.int32)
-    where, what = with_middle(coords, labels, mask, 16 * side)
+    where, what = _with_middle(coords, labels, mask, 16 * side)
     assert what.tolist() == [[0, 1], [1, -1]]
     x, y = (where[0, 1] / side).tolist()
     assert mask[0, 0, int(y), int(x)] > 0
@@ -88,4 +88,4 @@ def test_a_correction_that_says_only_what_is_too_much_is_given_the_middle_of_the
 
 def test_nothing_is_added_where_nothing_is_left_to_click_on():
     coords, labels = torch.tensor([[[8.0, 8.0]]]), torch.tensor([[0]], dtype=torch.int32)
-    assert with_middle(coords, labels, logits(None), 64)[1].tolist() == [[0, -1]]
+    assert _with_middle(coords, labels, logits(None), 64)[1].tolist() == [[0, -1]]
