@@ -42,3 +42,18 @@ def click(
         seen.logits, (side, side), mode="bilinear", align_corners=False, antialias=True
     )
     return Output(small, seen.confidence, seen.score, fine=seen.logits)
+
+
+def read(backend: Backend, features: Features, output: Output) -> None:
+    """Fill in pointer and presence of a mask that the eyes drew, as of one given by hand.
+
+    Args:
+        backend: the tracker.
+        features: the frame as the tracker sees it.
+        output: what `click` gave; changed in place.
+    """
+    side = backend.size
+    large = F.interpolate(output.drawn, (side, side), mode="bilinear", align_corners=False)
+    given = ModelPrompt(mask=(large > 0).float())
+    (told,) = backend.decode(features, 0, [None], n_frames=1, is_reverse=False, prompt=given)
+    output.pointer, output.score = told.pointer, told.score

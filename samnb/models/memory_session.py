@@ -26,12 +26,11 @@ import numpy.typing as npt
 import torch
 
 from samnb.models.backend import Backend, Bank, BankKey, Features, Output
-from samnb.models.base import BoolMask, FramePrompts, FrameSource, KeyedFrames, Prediction
+from samnb.models.base import BoolMask, FramePrompts, FrameSource, Prediction
 from samnb.models.convert import to_model_prompt, to_prediction
 from samnb.models.eyes import click
 from samnb.models.griddecode import segment_clicks
 from samnb.models.memory import (
-    FeatureCache,
     History,
     KeptPrompts,
     Limits,
@@ -43,6 +42,7 @@ from samnb.models.memory import (
 )
 from samnb.models.prompts import check_prompts
 from samnb.models.refining import PREVIOUS_LIMIT, Refiner
+from samnb.models.sight import Sight
 from samnb.store.cache import ByteLru
 from samnb.types import InputError, ModelError
 
@@ -70,10 +70,12 @@ class MemorySession:
         self._n_frames = len(frames)
         self._objects: dict[int, ObjectState] = {}
         self._history = History(limits.history_bytes)
-        self._features = FeatureCache(limits.cached_frames)
-        self._looks = FeatureCache(limits.cached_frames)
-        self._eyes = backend if backend.eyes is None else backend.eyes
-        self._shared = ByteLru[str, Features](0) if shared is None else shared
+        known = ByteLru[str, Features](0) if shared is None else shared
+        kept, eyes = limits.cached_frames, backend.eyes
+        self._sight = Sight(backend, frames, kept, known)
+        """Frames as memory sees them."""
+        self._look = self._sight if eyes is None else Sight(eyes, frames, kept, known, name="eyes:")
+        """Frames as whoever answers prompts on a picture sees them."""
         self._refiner = Refiner()
         self._lock = threading.RLock()
         self._is_closed = threading.Event()
@@ -92,7 +94,7 @@ class MemorySession:
     @property
     def n_encoded(self) -> int:
         """Number of encoded frames held."""
-        return len(self._features)
+        return len(self._sight)
 
     def segment(self, position: int, prompts: FramePrompts) -> Prediction:
         """Predict from this frame alone, without memory.
@@ -108,7 +110,11 @@ class MemorySession:
         with self._lock, torch.inference_mode():
             self._check_open()
             decoded = self._refiner.decode(
-                self._eyes, self._look(position), position, prompts, self._size_hw
+                self._look.backend,
+                self._look.encode(position),
+                position,
+                prompts,
+                self._size_hw,
             )
             return to_prediction(decoded, self._size_hw)
 
@@ -131,7 +137,7 @@ class MemorySession:
             self._check_open()
             return segment_clicks(
                 self._backend,
-                self._encode(position),
+                self._sight.encode(position),
                 points_xy,
                 self._size_hw,
                 min_confidence=min_confidence,
@@ -205,8 +211,8 @@ class MemorySession:
         with self._lock:
             self._objects.clear()
             self._history.clear()
-            self._features.clear()
-            self._looks.clear()
+            self._sight.clear()
+            self._look.clear()
             self._refiner.clear()
 
     def _run(
@@ -278,7 +284,7 @@ class MemorySession:
         keep = self._backend.reach * max(1, len(ids))
         for members in groups.values():
             for part in (members[i : i + _BATCH] for i in range(0, len(members), _BATCH)):
-                features = self._encode(position)
+                features = self._sight.encode(position)
                 outputs = self._backend.decode(
                     features,
                     position,
@@ -330,10 +336,10 @@ class MemorySession:
         # On a tracked frame clicks correct what memory says, which these eyes know nothing of.
         if eyes is not None and bank is None and prompts.mask is None:
             prompt = to_model_prompt(prompts, self._size_hw, eyes.size, eyes.device)
-            output = click(eyes, self._look(position), prompt, clamped, backend.size)
+            output = click(eyes, self._look.encode(position), prompt, clamped, backend.size)
         else:
             (output,) = backend.decode(
-                self._encode(position),
+                self._sight.encode(position),
                 position,
                 [bank],
                 n_frames=self._n_frames,
@@ -363,7 +369,7 @@ class MemorySession:
         passed = [p for p in reachable if p in frames and p not in chosen]
         for p in (*chosen, *passed):
             if frames[p].output.memory is None:
-                self._backend.remember(self._encode(p), [frames[p].output], is_prompted=True)
+                self._backend.remember(self._sight.encode(p), [frames[p].output], is_prompted=True)
         near = self._history.near(obj_id, reachable)
         recent = {p: output for p, output in near.items() if output.is_trusted}
         recent.update({p: frames[p].output for p in passed})
@@ -374,36 +380,6 @@ class MemorySession:
         if is_reverse:
             return range(position + 1, min(position + reach + 1, self._n_frames))
         return range(position - 1, max(position - reach - 1, -1), -1)
-
-    def _encode(self, position: int) -> Features:
-        """A frame as memory sees it."""
-        return self._see(position, self._backend, self._features, "")
-
-    def _look(self, position: int) -> Features:
-        """A frame as whoever answers clicks sees it."""
-        if self._backend.eyes is None:
-            return self._encode(position)
-        return self._see(position, self._backend.eyes, self._looks, "eyes:")
-
-    def _see(self, position: int, backend: Backend, held: FeatureCache, prefix: str) -> Features:
-        features = held.get(position)
-        if features is not None:
-            return features
-        frames = self._frames
-        key = prefix + frames.frame_key(position) if isinstance(frames, KeyedFrames) else None
-        features = None if key is None else self._shared.get(key)
-        if features is None:
-            image = self._frames.frame(position)
-            if image.shape != (*self._size_hw, 3) or image.dtype != np.uint8:
-                raise InputError(
-                    f"frame {position}: expected {(*self._size_hw, 3)} uint8, "
-                    f"got {image.shape} {image.dtype}"
-                )
-            features = backend.encode(image)
-            if key is not None:
-                self._shared.put(key, features, features.nbytes)
-        held.put(position, features)
-        return features
 
     def _check(self, position: int, prompts: FramePrompts) -> None:
         self._check_position(position, "position")

@@ -36,6 +36,7 @@ from samnb.models.checkpoints import build_model, file_version, find_checkpoint
 from samnb.models.chooser import Chooser, Sought, settle
 from samnb.models.correction import is_example, is_off_only, look_elsewhere, rejecting_clicks
 from samnb.models.device import resolve_device, resolve_dtype
+from samnb.models.eyes import read
 from samnb.models.griddecode import decode_clicks
 from samnb.models.looks import View
 from samnb.models.memory import Limits
@@ -357,7 +358,7 @@ class Sam2Backend:
             return
         for output in outputs:
             if output.pointer.numel() == 0:
-                self._read(features, output)
+                read(self, features, output)
         logits = torch.cat([output.logits for output in outputs])
         large = functional.interpolate(
             logits, (self.size, self.size), mode="bilinear", align_corners=False
@@ -376,15 +377,6 @@ class Sam2Backend:
             output.memory = memory[i : i + 1].to(torch.bfloat16).clone()
         if self._chooser is not None:
             self.view(features).learn(outputs)
-
-    def _read(self, features: Features, output: Output) -> None:
-        """Fill in pointer and presence of a mask that other eyes drew, as of one given by hand."""
-        large = functional.interpolate(
-            output.drawn, (self.size, self.size), mode="bilinear", align_corners=False
-        )
-        given = ModelPrompt(mask=(large > 0).float())
-        (read,) = self.track(features, 0, [None], n_frames=1, prompt=given)
-        output.pointer, output.score = read.pointer, read.score
 
     def _stack(self, pasts: Sequence[Mapping[int, Output]]) -> dict[int, dict[str, Any]]:
         """Join the outputs of several objects, frame by frame, in the package's own keys."""

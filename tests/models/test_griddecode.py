@@ -58,7 +58,7 @@ class OneByOne:
 
     def __init__(self, backend):
         self.encode, self.segment = backend.encode, backend.segment
-        self.size, self.device = backend.size, backend.device
+        self.size, self.device, self.eyes = backend.size, backend.device, None
 
 
 def test_a_backend_without_batches_is_asked_click_by_click(track, tracker):
