@@ -446,7 +446,7 @@ def test_closing_gives_the_memory_back(tracker):
     session = tracker.open(Clip())
     session.set_prompts(1, 0, RED)
     track(session, 0, 3)
-    held = [weakref.ref(session._features.get(p).code) for p in range(4)]
+    held = [weakref.ref(session._sight.encode(p).code) for p in range(4)]
     assert session.nbytes > 0
     session.close()
     gc.collect()

@@ -364,8 +364,8 @@ def test_encoded_frames_are_bounded_and_the_last_used_stay(backend):
     for position in (0, 1, 2, 0, 3):
         session.segment(position, FIRST)
     assert session.n_encoded == 3
-    assert session._features.get(0) is not None
-    assert session._features.get(1) is None
+    assert session._sight._held.get(0) is not None
+    assert session._sight._held.get(1) is None
 
 
 def test_a_failed_prediction_leaves_the_object_as_it_was(session, backend):
