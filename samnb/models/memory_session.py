@@ -72,10 +72,10 @@ class MemorySession:
         self._history = History(limits.history_bytes)
         known = ByteLru[str, Features](0) if shared is None else shared
         kept, eyes = limits.cached_frames, backend.eyes
-        self._sight = Sight(backend, frames, kept, known)
-        """Frames as memory sees them."""
-        self._look = self._sight if eyes is None else Sight(eyes, frames, kept, known, name="eyes:")
-        """Frames as whoever answers prompts on a picture sees them."""
+        # As memory sees frames, and as whoever answers prompts on a picture sees them.
+        self._sight = self._look = Sight(backend, frames, kept, known)
+        if eyes is not None:
+            self._look = Sight(eyes, frames, kept, known, name="eyes:")
         self._refiner = Refiner()
         self._lock = threading.RLock()
         self._is_closed = threading.Event()
