@@ -315,7 +315,8 @@ def _eval(args: argparse.Namespace) -> dict[str, Any]:
     numbers = {"clips": args.clips, "length": args.length, "seed": args.seed}
     scores = _tracking(model, held, **numbers, windows=windows, **how)
     if held is not None:
-        scores |= {f"click_{k}": v for k, v in click_agreement(model, held.pictures).items()}
+        found = click_agreement(getattr(model, "eyes", model), held.pictures)
+        scores |= {f"click_{k}": v for k, v in found.items()}
     return scores
 
 

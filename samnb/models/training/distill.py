@@ -18,11 +18,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from samnb.masks.ops import error_centre
 from samnb.models.mobile import build_architecture, save_weights
 from samnb.models.refining import PREVIOUS_LIMIT
 from samnb.models.training.common import Run, cosine, mask_iou, mask_loss
 from samnb.models.training.cutouts import TaughtPicture, to_model_input
+from samnb.models.training.prompts import Points, correction_click, join
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ def step_loss(
         single, _ = _decode(model, maps, points, labels)
     else:
         shown = masks.detach()[torch.arange(len(xy)), scores.detach().argmax(1)]
-        points, labels = _correction(xy, wanted, shown, size)
+        points, labels = _correction(xy, wanted, shown, size, rng)
         single, _ = _decode(model, maps, points, labels, shown[:, None])
     return loss + (mask_loss(single[:, 0], wanted) * sure).mean()
 
@@ -219,17 +219,14 @@ def _clear_prompt(masks: torch.Tensor, size: int, rng: Any) -> tuple[torch.Tenso
 
 
 def _correction(
-    xy: torch.Tensor, wanted: torch.Tensor, shown: torch.Tensor, size: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The clicks (B, 2) and one more each, in the middle of what is most wrong with the logits
-    `shown` (B, h, w): points (B, 2, 2), labels."""
+    xy: torch.Tensor, wanted: torch.Tensor, shown: torch.Tensor, size: int, rng: Any
+) -> Points:
+    """The clicks (B, 2), and one more each in the middle of what is most wrong with the logits
+    `shown` (B, h, w)."""
     cell = size / shown.shape[-1]
-    second, labels = [], []
-    for mask, seen in zip((wanted > 0.5).numpy(), (shown > 0).numpy(), strict=True):
-        x, y, label = error_centre(mask, seen) if (mask != seen).any() else (0, 0, -1)
-        second.append([(x + 0.5) * cell, (y + 0.5) * cell])
-        labels.append([1, label])
-    return torch.stack([xy, torch.tensor(second)], 1), torch.tensor(labels)
+    cells, labels = correction_click(wanted > 0.5, shown > 0, rng, centre=True)
+    first = xy[:, None], torch.ones(len(xy), 1, dtype=torch.int32)
+    return join(first, ((cells + 0.5) * cell, labels))
 
 
 def _sample(picture: TaughtPicture, size: int, prompts: int, rng: Any) -> _Sample:

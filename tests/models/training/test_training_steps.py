@@ -165,11 +165,12 @@ def test_a_second_click_goes_where_the_mask_is_wrong():
     wanted[1, 4:8, 4:8] = 1
     shown = torch.full((2, 16, 16), -5.0)
     shown[1, 4:8, 4:8] = 5
-    points, labels = distill._correction(torch.full((2, 2), 20.0), wanted, shown, 64)
-    assert points.shape == (2, 2, 2)
-    assert labels.tolist() == [[1, 1], [1, -1]]
-    x, y = (points[0, 1] / 4).int().tolist()
-    assert wanted[0, y, x] == 1
+    rng, first = np.random.default_rng(0), torch.full((2, 2), 20.0)
+    points, labels = distill._correction(first, wanted, shown, 64, rng)
+    assert torch.equal(points[:, 0], first)
+    assert labels.tolist() == [[1, 1], [1, 1]]
+    for mask, (x, y) in zip(wanted, (points[:, 1] / 4).int().tolist(), strict=True):
+        assert mask[y, x] == 1
 
 
 def test_mask_loss_prefers_the_truth():
