@@ -303,6 +303,7 @@ def _train_memory(rank: int, args: argparse.Namespace, meeting: Path) -> None:
         windows=windows,
         team=team,
     )
+    team.leave()
 
 
 def _eval(args: argparse.Namespace) -> dict[str, Any]:
