@@ -7,6 +7,7 @@ and `samnb.models.fastdecoder` (mask decoder); here they are put together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -47,22 +48,42 @@ class FastSteps(SAM2Base):
         if torch.is_grad_enabled() or not self.use_high_res_features_in_sam:
             found: dict[str, Any] = super().forward_image(img_batch)
             return found
-        neck, decoder = self.image_encoder.neck, self.sam_mask_decoder
-        maps = self.image_encoder.trunk(img_batch)
+        neck = self.image_encoder.neck
+        *finer, top = self.image_encoder.trunk(img_batch)
         # The neck counts from the lowest resolution.
-        coarse, *finer = (level.conv for level in neck.convs)
-        narrow = (decoder.conv_s0, decoder.conv_s1)
-        pictures = [
-            _in_one(wide, last, found)
-            for wide, last, found in zip(reversed(finer), narrow, maps, strict=False)
-        ]
-        pictures.append(coarse(maps[-1]))
+        pictures = [*self._narrowed(finer), neck.convs[0].conv(top)]
         codes = [neck.position_encoding(picture) for picture in pictures]
         return {
             "vision_features": pictures[-1],
             "vision_pos_enc": codes,
             "backbone_fpn": pictures,
         }
+
+    @torch.no_grad()
+    def begin_image(self, img_batch: Tensor) -> list[Tensor]:
+        """Encode pictures up to the trunk's last stage.
+
+        Returns what the decoder reads at strides 4 and 8, and what `finish_image` starts from.
+        """
+        *finer, deep = self.image_encoder.trunk.begin(img_batch)
+        return [*self._narrowed(finer), deep]
+
+    def finish_image(self, deep: Tensor) -> Tensor:
+        """The embedding (B, C, h, w) of what `begin_image` gave last, with gradients where the last
+        stage learns."""
+        top: Tensor = self.image_encoder.neck.convs[0].conv(self.image_encoder.trunk.finish(deep))
+        return top
+
+    def _narrowed(self, finer: Sequence[Tensor]) -> list[Tensor]:
+        """Maps of strides 4 and 8 as the decoder reads them."""
+        neck, decoder = self.image_encoder.neck, self.sam_mask_decoder
+        wide = (neck.convs[2].conv, neck.convs[1].conv)
+        return [
+            _in_one(first, second, found)
+            for first, second, found in zip(
+                wide, (decoder.conv_s0, decoder.conv_s1), finer, strict=True
+            )
+        ]
 
 
 def _in_one(first: Any, second: Any, x: Tensor) -> Tensor:

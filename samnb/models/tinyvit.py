@@ -92,15 +92,29 @@ class TinyVitTrunk(nn.Module):
 
     def through_layers(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Encode as `forward` does with gradients, at all scales."""
+        *maps, deep = self.begin(images)
+        return [*maps, self.finish(deep)]
+
+    def begin(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Encode `images` up to the last stage.
+
+        Returns the maps of stride 4 and 8, and what the last stage starts from, (B, 160, S/16,
+        S/16).
+        """
         x = self.vit.patch_embed(images.contiguous(memory_format=torch.channels_last))
         maps = []
-        for index, stage in enumerate(self.vit.stages):
+        for index, stage in enumerate(list(self.vit.stages)[:-1]):
             # timm down-samples at the start of a stage: the input of stage 1 has stride 4, the
             # input of stage 2 has stride 8.
             if index in (1, 2):
                 maps.append(x)
             x = stage(x)
-        return [*maps, self.neck(x)]
+        return [*maps, x]
+
+    def finish(self, deep: torch.Tensor) -> torch.Tensor:
+        """Go on from what `begin` gave last: (B, 256, S/16, S/16)."""
+        top: torch.Tensor = self.neck(self.vit.stages[-1](deep))
+        return top
 
     def _fold(self) -> Callable[[torch.Tensor], list[torch.Tensor]]:
         mark = weights_mark(self.vit)

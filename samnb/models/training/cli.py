@@ -30,7 +30,14 @@ from samnb.models.mobile import (
 )
 from samnb.models.registry import load_model
 from samnb.models.training.chooser import fit_chooser, play
-from samnb.models.training.clips import Clip, Stock, compose_clip, make_stock, read_footage
+from samnb.models.training.clips import (
+    Clip,
+    Stock,
+    compose_clip,
+    make_stock,
+    read_footage,
+    read_stamps,
+)
 from samnb.models.training.cutouts import (
     TEACHER_SIZE,
     Teacher,
@@ -145,9 +152,8 @@ def _parser() -> argparse.ArgumentParser:
     mem.add_argument(
         "--go-on",
         action="store_true",
-        help="the weights already track: no warm start, and clips of full length from the start",
+        help="the weights already track: no warm start, and the larger build from the start",
     )
-    mem.add_argument("--footage", nargs="*", type=Path, default=[], help="videos as backgrounds")
     mem.add_argument("--minutes", type=float, default=MemorySettings.minutes)
     mem.add_argument("--workers", type=int, default=2, help="single-threaded processes")
     mem.add_argument("--size", type=int, default=FAST_SIZE, help="image size in pixels")
@@ -159,12 +165,20 @@ def _parser() -> argparse.ArgumentParser:
         help="share of real clips (default %(default)s)",
     )
 
+    help_trunk = "let the image trunk's last stage learn too, at this rate; goes with --go-on"
+    mem.add_argument("--trunk-lr", type=float, default=MemorySettings.trunk_lr, help=help_trunk)
+    mem.add_argument(
+        "--large-share",
+        type=float,
+        default=MemorySettings.large_share,
+        help="share of steps on the larger build (default %(default)s)",
+    )
+
     ev = stage("eval", _eval, "measure tracking on clips no training has seen", needs_cache=False)
     ev.add_argument("--weights", type=Path, help="default: the packaged weights")
     ev.add_argument("--size", type=int, default=FAST_SIZE, help="image size in pixels")
     ev.add_argument("--clips", type=int, default=12, help="clips of each kind (default 12)")
     ev.add_argument("--length", type=int, default=24, help="frames per clip")
-    ev.add_argument("--footage", nargs="*", type=Path, default=[], help="held-out videos")
     help_pseudo = "folder of the pseudo stage: measure on its held-out videos, too"
     ev.add_argument("--pseudo", type=Path, help=help_pseudo)
     ev.add_argument(
@@ -199,7 +213,12 @@ def _parser() -> argparse.ArgumentParser:
     help_also = "folder of lessons of an earlier run, which are learned from before the first round"
     cho.add_argument("--also", type=Path, help=help_also)
     cho.add_argument("--held-out", nargs="*", default=[], help="source names never trained on")
-    cho.add_argument("--footage", nargs="*", type=Path, default=[], help="videos as backgrounds")
+
+    help_footage = "videos as moving backgrounds of composed clips"
+    help_stamps = "folder of PNG pictures with transparent parts, things cut out already"
+    for sub in (mem, ev, cho):
+        sub.add_argument("--footage", nargs="*", type=Path, default=[], help=help_footage)
+        sub.add_argument("--stamps", type=Path, help=help_stamps)
 
     exp = stages.add_parser("export", help="write the weights file that ships")
     exp.set_defaults(run=_export)
@@ -266,7 +285,8 @@ def _stocks(args: argparse.Namespace) -> tuple[Stock, Stock]:
     train, held = load_cache(args.cache, args.held_out)
     own = [p for p in args.footage if p.stem not in set(args.held_out)]
     other = [p for p in args.footage if p.stem in set(args.held_out)]
-    first = make_stock(train, [read_footage(p, 8.0) for p in own])
+    stamps = read_stamps(args.stamps) if args.stamps is not None else []
+    first = make_stock(train, [read_footage(p, 8.0) for p in own], stamps)
     second = make_stock(held or train, [read_footage(p, 8.0) for p in other])
     return first, second
 
@@ -286,11 +306,14 @@ def _train_memory(rank: int, args: argparse.Namespace, meeting: Path) -> None:
     team = join_team(rank, args.workers, meeting)
     stock, held = _stocks(args)
     logging.info("%d cut-outs, %d held out", len(stock.cutouts), len(held.cutouts))
-    model = build_mobile(args.size, weights=args.weights, predictor="base", eyes=False)
-    settings = MemorySettings(minutes=args.minutes, seed=args.seed, pseudo_share=args.pseudo_share)
+    # What the chooser expects of features may no longer hold: the curve shows memory alone.
+    model = build_mobile(
+        args.size, weights=args.weights, predictor="base", choose=False, eyes=False
+    )
+    names = ("minutes", "seed", "pseudo_share", "trunk_lr", "large_share")
+    settings = MemorySettings(**{name: getattr(args, name) for name in names})
     if args.go_on:
-        longest = max(settings.lengths)
-        settings = replace(settings, warm_clips=0, lengths=(longest,), until=(1.0,))
+        settings = replace(settings, warm_clips=0, large_from=0.0)
     windows = load_windows(args.pseudo, args.held_out)[0] if args.pseudo else []
     run_memory(
         model,

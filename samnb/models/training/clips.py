@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image as PilImage
 from torch.nn import functional as F
 
 from samnb.models.training.cutouts import Picture, TaughtPicture, count_borders, shrink
@@ -53,12 +54,16 @@ class Stock:
     footage: Sequence[NDArray[np.uint8]] = field(default_factory=tuple)
 
 
-def make_stock(pictures: Sequence[TaughtPicture], footage: Iterable[Picture] = ()) -> Stock:
-    """Cut every compact object out of taught pictures.
+def make_stock(
+    pictures: Sequence[TaughtPicture],
+    footage: Iterable[Picture] = (),
+    stamps: Iterable[NDArray[np.uint8]] = (),
+) -> Stock:
+    """Cut every compact object out of taught pictures, and add `stamps`, cut out already.
 
     Objects that touch two or more borders are left out: they are mostly walls and floors.
     """
-    cutouts: list[NDArray[np.uint8]] = []
+    cutouts = [np.array(shrink(stamp, _CUTOUT_SIDE)) for stamp in stamps]
     for picture in pictures:
         for mask in picture.objects:
             ys, xs = np.nonzero(mask)
@@ -71,6 +76,21 @@ def make_stock(pictures: Sequence[TaughtPicture], footage: Iterable[Picture] = (
             patch = np.concatenate([picture.image[top:bottom, left:right], alpha], axis=-1)
             cutouts.append(np.array(shrink(patch, _CUTOUT_SIDE)))
     return Stock(pictures=pictures, cutouts=cutouts, footage=tuple(footage))
+
+
+def read_stamps(folder: Path) -> list[NDArray[np.uint8]]:
+    """Read all PNG pictures with transparent parts below a folder: (h, w, 4) uint8 each, without
+    margins."""
+    found = []
+    for path in sorted(folder.rglob("*.png")):
+        with PilImage.open(path) as picture:
+            pixels = np.asarray(picture.convert("RGBA"))
+        solid = pixels[..., 3] > 127
+        if solid.any() and not solid.all():
+            rows, columns = (np.flatnonzero(solid.any(axis)) for axis in (1, 0))
+            part = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            found.append(np.ascontiguousarray(part))
+    return found
 
 
 def read_footage(path: Path, fps: float, side: int = 448) -> NDArray[np.uint8]:

@@ -1,8 +1,9 @@
 """Stage 2: memory attention, memory encoder, presence head and mask decoder learn to track.
 
-The image encoder is frozen, so a clip is encoded once and used several times from a rolling pool.
-Clips grow from 4 to 8 frames. A track starts with a mask, a click or a box; some frames are
-corrected by clicks on what the model itself got wrong, and then condition the rest.
+The image encoder is frozen but for its last stage, which may learn too, so a clip is encoded once
+and used several times from a rolling pool. Clips grow from 4 to 8 frames. A track starts with a
+mask, a click or a box; some frames are corrected by clicks on what the model itself got wrong, and
+then condition the rest.
 """
 
 from __future__ import annotations
@@ -54,6 +55,12 @@ _NEW_PARTS = (
     "sam_mask_decoder.pred_obj_score_head.",
     "sam_mask_decoder.obj_score_token.",
 )
+# Another picture than a decoder's: the trunk's last stage, and all that its map goes through.
+_TRUNK_PARTS = (
+    "image_encoder.trunk.vit.stages.3.",
+    "image_encoder.trunk.neck.",
+    "image_encoder.neck.convs.0.",
+)
 # Part of the cached features: they must not move.
 _FROZEN = ("sam_mask_decoder.conv_s0.", "sam_mask_decoder.conv_s1.")
 
@@ -70,7 +77,8 @@ class MemorySettings:
         uses: how often a clip is used on average.
         coarse_lr: greatest learning rate of the modules that start untrained.
         fine_lr: greatest learning rate of the mask decoder and of all that writes into features.
-        large_share: share of steps on the larger build, in the second half of the run.
+        trunk_lr: greatest learning rate of the image trunk's last stage; 0 leaves it alone.
+        large_share: share of steps on the larger build, from `large_from` of the run on.
         synthetic_share: share of clips from the synthetic room, the others are composed.
         pseudo_share: share of clips from real windows, where there are any, before the others
             are shared out.
@@ -89,7 +97,9 @@ class MemorySettings:
     uses: float = 8.0
     coarse_lr: float = 3e-4
     fine_lr: float = 1.5e-4
+    trunk_lr: float = 0.0
     large_share: float = 0.06
+    large_from: float = 0.5
     synthetic_share: float = 0.5
     pseudo_share: float = 0.2
     warm_clips: int = 96
@@ -110,6 +120,7 @@ class ClipPool:
         synthetic_share: float,
         windows: Sequence[RealWindow] = (),
         pseudo_share: float = 0.0,
+        is_open: bool = False,
     ) -> None:
         self.model = model
         self.stock = stock
@@ -118,6 +129,7 @@ class ClipPool:
         self.synthetic_share = synthetic_share
         self.windows = windows
         self.pseudo_share = pseudo_share if windows else 0.0
+        self.is_open = is_open
         self.clips: list[EncodedClip] = []
         self._next = 0
 
@@ -130,7 +142,7 @@ class ClipPool:
             clip = synthetic_clip(self.length, size, rng)
         else:
             clip = compose_clip(self.stock, self.length, size, rng)
-        encoded = encode_clip(self.model, clip)
+        encoded = encode_clip(self.model, clip, is_open=self.is_open)
         if len(self.clips) < self.capacity:
             self.clips.append(encoded)
         else:
@@ -159,20 +171,25 @@ class ClipPool:
         return drawn
 
 
-def trainable(model: Any) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Freeze what stage 2 leaves alone; returns (untrained parts, careful parts)."""
+def trainable(model: Any, *, with_trunk: bool = False) -> tuple[list[nn.Parameter], ...]:
+    """Freeze what stage 2 leaves alone; returns (untrained parts, careful parts, the trunk's last
+    stage, if that learns too)."""
     new: list[nn.Parameter] = []
     old: list[nn.Parameter] = []
+    trunk: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         is_careful = name.startswith("memory_attention.") and any(p in name for p in _CAREFUL_PARTS)
         is_new = name.startswith(_NEW_PARTS) and not is_careful
         is_old = is_careful or (name.startswith(_OLD_PARTS) and not name.startswith(_FROZEN))
-        parameter.requires_grad_(is_new or is_old)
+        is_trunk = with_trunk and name.startswith(_TRUNK_PARTS)
+        parameter.requires_grad_(is_new or is_old or is_trunk)
         if is_new:
             new.append(parameter)
         elif is_old:
             old.append(parameter)
-    return new, old
+        elif is_trunk:
+            trunk.append(parameter)
+    return (new, old, trunk) if with_trunk else (new, old)
 
 
 def run_memory(
@@ -199,20 +216,27 @@ def run_memory(
         replay: taught pictures for the reminders of stage 1.
         windows: labelled stretches of real video for a share of the clips.
         team: the processes that train together, by default this one alone.
+
+    Raises:
+        ValueError: the trunk is to learn from weights that do not track yet.
     """
+    if settings.trunk_lr > 0 and settings.warm_clips > 0:
+        raise ValueError("trunk_lr: expected 0 where the memory starts untrained (warm_clips)")
     team = team if team is not None else Team()
     model.eval()
-    new, old = trainable(model)
+    is_open = settings.trunk_lr > 0
+    groups = trainable(model, with_trunk=is_open)
+    learned = [parameter for group in groups for parameter in group]
+    peaks = (settings.coarse_lr, settings.fine_lr, settings.trunk_lr)[: len(groups)]
     optimizer = torch.optim.AdamW(
-        [{"params": new, "lr": settings.coarse_lr}, {"params": old, "lr": settings.fine_lr}],
+        [{"params": group, "lr": peak} for group, peak in zip(groups, peaks, strict=True)],
         weight_decay=0.01,
     )
-    peaks = (settings.coarse_lr, settings.fine_lr)
     run = Run(folder, "memory", settings.minutes)
     resumed = run.resume(model, optimizer)
     rng = np.random.default_rng([settings.seed, 1 + team.rank, run.step])
     longest = max(settings.lengths)
-    mix = settings.synthetic_share, windows, settings.pseudo_share
+    mix = settings.synthetic_share, windows, settings.pseudo_share, is_open
     pool = ClipPool(model, stock, settings.pool, longest, *mix)
     big = ClipPool(large, stock, max(4, settings.pool // 8), 4, *mix) if large is not None else None
     is_fresh = not resumed and settings.warm_clips > 0
@@ -226,23 +250,26 @@ def run_memory(
     recent: list[dict[str, float]] = []
     while share < 1:
         stage = next(i for i, u in enumerate(settings.until) if share <= u)
-        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-            group["lr"] = peak * cosine(share)
-        use_big = big is not None and share > 0.5 and rng.random() < settings.large_share
+        for part, peak in zip(optimizer.param_groups, peaks, strict=True):
+            part["lr"] = peak * cosine(share)
+        is_late = share > settings.large_from
+        use_big = big is not None and is_late and rng.random() < settings.large_share
         source = big if use_big and big is not None else pool
         if len(source.clips) < 4 or rng.random() < 2 / settings.uses:
             source.add(rng)
         length = 4 if use_big else settings.lengths[stage]
         drawn = source.draw(2 if use_big else settings.objects, length, rng)
         optimizer.zero_grad()
+        # In evaluation mode timm keeps attention biases, and with them the graph of a step.
+        source.model.image_encoder.train(is_open)
         losses = clip_losses(ObjectBatch(source.model, drawn), rng)
         total = losses["mask"] + losses["iou"] + losses["presence"]
         total.backward()
         if replay and run.step % settings.replay_every == 0:
-            distill.step_loss(model, replay, 2, 4, rng, frozen_eyes=True).backward()
-        share = team.average([*new, *old], run.share)
-        nn.utils.clip_grad_norm_(new, 1.0)
-        nn.utils.clip_grad_norm_(old, 1.0)
+            distill.step_loss(model, replay, 2, 4, rng, frozen_eyes=not is_open).backward()
+        share = team.average(learned, run.share)
+        for group in groups:
+            nn.utils.clip_grad_norm_(group, 1.0)
         optimizer.step()
         run.step += 1
         recent.append({k: float(v.detach()) for k, v in losses.items()})

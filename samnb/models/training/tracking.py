@@ -30,10 +30,12 @@ class EncodedClip:
         maps: strides 4, 8 and 16, each (T, C, h, w) float16; the first two already reduced by
             the mask decoder's own convolutions.
         masks: (T, N, S, S) bool.
+        is_open: the last map is what the trunk's last stage starts from, for that stage learns.
     """
 
     maps: tuple[torch.Tensor, ...]
     masks: torch.Tensor
+    is_open: bool = False
 
 
 @dataclass(eq=False)
@@ -66,15 +68,18 @@ def normalise(frames: np.ndarray[Any, np.dtype[np.uint8]]) -> torch.Tensor:
 
 
 @torch.no_grad()
-def encode_clip(model: Any, clip: Clip, chunk: int = 4) -> EncodedClip:
-    """Run the image encoder over a clip whose frames have the model's image size."""
+def encode_clip(model: Any, clip: Clip, chunk: int = 4, *, is_open: bool = False) -> EncodedClip:
+    """Run the image encoder over a clip whose frames have the model's image size.
+
+    With `is_open` it stops before the trunk's last stage.
+    """
     maps: list[list[torch.Tensor]] = [[], [], []]
-    tensor = normalise(clip.frames)
-    for start in range(0, len(tensor), chunk):
-        out = model.forward_image(tensor[start : start + chunk])["backbone_fpn"]
+    for part in normalise(clip.frames).split(chunk):
+        out = model.begin_image(part) if is_open else model.forward_image(part)["backbone_fpn"]
         for level, value in zip(maps, out, strict=True):
             level.append(value.half())
-    return EncodedClip(tuple(torch.cat(level) for level in maps), torch.from_numpy(clip.masks))
+    joined = tuple(torch.cat(level) for level in maps)
+    return EncodedClip(joined, torch.from_numpy(clip.masks), is_open)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +133,10 @@ class ObjectBatch:
             "cond_frame_outputs": {},
             "non_cond_frame_outputs": {},
         }
+        self._tops = [
+            model.finish_image(c.maps[-1][f].float()) if c.is_open else c.maps[-1][f].float()
+            for c, f, _ in clips
+        ]
         grid = model.image_size // 16
         encoding = model.image_encoder.neck.position_encoding
         probe = torch.zeros(1, model.hidden_dim, grid, grid)
@@ -135,13 +144,15 @@ class ObjectBatch:
 
     def maps(self, t: int) -> list[torch.Tensor]:
         """Plain feature maps of frame `t`, strides 4, 8 and 16, each (B, C, h, w) float32."""
-        levels: list[torch.Tensor] = []
-        for level in range(3):
-            parts = [
-                c.maps[level][f[t]].float().expand(len(o), -1, -1, -1) for c, f, o in self._clips
-            ]
-            levels.append(torch.cat(parts))
-        return levels
+        found = [
+            (c.maps[0][f[t]].float(), c.maps[1][f[t]].float(), top[t])
+            for (c, f, _), top in zip(self._clips, self._tops, strict=True)
+        ]
+        counts = [len(objects) for _, _, objects in self._clips]
+        return [
+            torch.cat([one.expand(n, -1, -1, -1) for one, n in zip(level, counts, strict=True)])
+            for level in zip(*found, strict=True)
+        ]
 
     def step(
         self,

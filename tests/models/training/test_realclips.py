@@ -149,7 +149,7 @@ def test_real_clips_take_their_share_of_the_pool(monkeypatch, windows, share, lo
     monkeypatch.setattr(memory, "cut_clip", count("real"))
     monkeypatch.setattr(memory, "synthetic_clip", count("drawn"))
     monkeypatch.setattr(memory, "compose_clip", count("composed"))
-    monkeypatch.setattr(memory, "encode_clip", lambda model, clip: clip)
+    monkeypatch.setattr(memory, "encode_clip", lambda model, clip, **_: clip)
     model = type("Model", (), {"image_size": 64})()
     pool = memory.ClipPool(model, None, 8, 4, 0.5, windows, share)
     rng = np.random.default_rng(0)
@@ -162,7 +162,7 @@ def test_real_clips_take_their_share_of_the_pool(monkeypatch, windows, share, lo
 
 
 def test_real_clips_are_encoded_at_the_models_size(monkeypatch):
-    monkeypatch.setattr(memory, "encode_clip", lambda model, clip: clip)
+    monkeypatch.setattr(memory, "encode_clip", lambda model, clip, **_: clip)
     model = type("Model", (), {"image_size": 32})()
     pool = memory.ClipPool(model, None, 2, 4, 0.5, [window()], 1.0)
     pool.add(np.random.default_rng(0))

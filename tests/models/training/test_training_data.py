@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from samnb.models.training import clips, cutouts, prompts
 
@@ -43,6 +44,18 @@ def test_held_out_sources_are_kept_apart(tmp_path):
     assert [p.name for p in held] == ["a@", "a@c0"]
     with pytest.raises(FileNotFoundError):
         cutouts.load_cache(tmp_path / "none")
+
+
+def test_stamps_are_cut_out_already(tmp_path):
+    pixels = np.zeros((60, 80, 4), np.uint8)
+    pixels[10:40, 20:70] = (200, 30, 40, 255)
+    (tmp_path / "animals").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "animals" / "fox.png")
+    Image.fromarray(pixels[10:40, 20:70, :3]).save(tmp_path / "photo.png")
+    (stamp,) = clips.read_stamps(tmp_path)
+    assert np.array_equal(stamp, pixels[10:40, 20:70])
+    stock = clips.make_stock([picture()], stamps=[stamp])
+    assert len(stock.cutouts) == 1 + len(clips.make_stock([picture()]).cutouts)
 
 
 def test_distinct_masks_are_good_and_differ():

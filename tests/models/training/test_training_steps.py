@@ -90,6 +90,39 @@ def test_gradients_reach_what_must_learn_and_nothing_else(model, clip):
     assert not {id(p) for p in new} & {id(p) for p in old}
 
 
+def test_an_open_clip_is_finished_as_a_closed_one(model, clip):
+    closed, opened = (tracking.encode_clip(model, clip, is_open=way) for way in (False, True))
+    where = ([3, 1], [1, 0])
+    with torch.no_grad():
+        one, other = (tracking.ObjectBatch(model, [(c, *where)]).maps(1) for c in (closed, opened))
+    for found, wanted in zip(other, one, strict=True):
+        assert found.shape == wanted.shape
+        # Both are kept in half precision, at different depths.
+        assert (found - wanted).abs().max() < 0.01 * wanted.abs().max()
+
+
+def test_the_trunk_learns_in_its_last_stage_alone(model, clip):
+    *_, trunk = memory.trainable(model, with_trunk=True)
+    model.image_encoder.train(True)
+    opened = tracking.encode_clip(model, clip, is_open=True)
+    batch = tracking.ObjectBatch(model, [(opened, [0, 1], [0, 1])])
+    losses = memory.clip_losses(batch, np.random.default_rng(1))
+    (losses["mask"] + losses["presence"]).backward()
+    got = {n for n, p in model.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+    model.zero_grad(set_to_none=True)
+    model.eval()
+    assert all(parameter.requires_grad for parameter in trunk)
+    learned = {n for n in got if n.startswith("image_encoder.")}
+    assert any(".stages.3." in n for n in learned)
+    assert not any(".stages.2." in n or ".patch_embed." in n for n in learned)
+
+
+def test_a_trunk_does_not_learn_with_an_untrained_memory(model, tmp_path):
+    settings = memory.MemorySettings(trunk_lr=1e-5)
+    with pytest.raises(ValueError, match="trunk_lr"):
+        memory.run_memory(model, None, None, settings, tmp_path)
+
+
 def test_a_few_steps_make_a_clip_easier(model, clip):
     start = {k: v.clone() for k, v in model.state_dict().items()}
     new, old = memory.trainable(model)
