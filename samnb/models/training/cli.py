@@ -10,7 +10,7 @@ import logging
 import math
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,14 +30,6 @@ from samnb.models.mobile import (
 )
 from samnb.models.registry import load_model
 from samnb.models.training.chooser import fit_chooser, play
-from samnb.models.training.clips import (
-    Clip,
-    Stock,
-    compose_clip,
-    make_stock,
-    read_footage,
-    read_stamps,
-)
 from samnb.models.training.cutouts import (
     TEACHER_SIZE,
     Teacher,
@@ -51,13 +43,18 @@ from samnb.models.training.distill import (
     run_distill,
     share_build,
 )
-from samnb.models.training.evaluate import MODES, ROUND_CLICKS, evaluate_tracking
+from samnb.models.training.evalcli import (
+    EVAL_HELP,
+    add_eval_arguments,
+    read_stocks,
+    run_eval,
+    tracking_scores,
+)
 from samnb.models.training.lessons import Lessons, Material, join_lessons
 from samnb.models.training.memory import MemorySettings, run_memory
 from samnb.models.training.mobilesam import init_mobile, load_checkpoint
 from samnb.models.training.pseudo import PseudoSettings, label_videos
-from samnb.models.training.realclips import RealWindow, load_windows, whole_clips
-from samnb.models.training.synthetics import test_clips
+from samnb.models.training.realclips import load_windows
 from samnb.models.training.team import join_team
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
@@ -174,23 +171,8 @@ def _parser() -> argparse.ArgumentParser:
         help="share of steps on the larger build (default %(default)s)",
     )
 
-    ev = stage("eval", _eval, "measure tracking on clips no training has seen", needs_cache=False)
-    ev.add_argument("--weights", type=Path, help="default: the packaged weights")
-    ev.add_argument("--size", type=int, default=FAST_SIZE, help="image size in pixels")
-    ev.add_argument("--clips", type=int, default=12, help="clips of each kind (default 12)")
-    ev.add_argument("--length", type=int, default=24, help="frames per clip")
-    help_pseudo = "folder of the pseudo stage: measure on its held-out videos, too"
-    ev.add_argument("--pseudo", type=Path, help=help_pseudo)
-    ev.add_argument(
-        "--rounds",
-        nargs="*",
-        type=int,
-        default=[],
-        help="measure after so many rounds of correction, too, such as 1 3 8",
-    )
-    ev.add_argument("--modes", nargs="+", choices=MODES, default=MODES, help="how tracks start")
-    help_clicks = "on each corrected frame (default %(default)s)"
-    ev.add_argument("--round-clicks", type=int, default=ROUND_CLICKS, help=help_clicks)
+    ev = stage("eval", run_eval, EVAL_HELP, needs_cache=False)
+    add_eval_arguments(ev)
     for sub in (dis, mem, ev):
         sub.add_argument("--held-out", nargs="*", default=[], help="source names never trained on")
 
@@ -280,31 +262,20 @@ def _pseudo(args: argparse.Namespace) -> dict[str, Any]:
     return {"out": str(args.out), **made}
 
 
-def _stocks(args: argparse.Namespace) -> tuple[Stock, Stock]:
-    """Training and held-out stock; footage goes to the side that its name belongs to."""
-    train, held = load_cache(args.cache, args.held_out)
-    own = [p for p in args.footage if p.stem not in set(args.held_out)]
-    other = [p for p in args.footage if p.stem in set(args.held_out)]
-    stamps = read_stamps(args.stamps) if args.stamps is not None else []
-    first = make_stock(train, [read_footage(p, 8.0) for p in own], stamps)
-    second = make_stock(held or train, [read_footage(p, 8.0) for p in other])
-    return first, second
-
-
 def _memory(args: argparse.Namespace) -> dict[str, Any]:
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         meeting = Path(folder) / "team"
         spawn(_train_memory, (args, meeting), nprocs=args.workers)
-    _, held = _stocks(args)
+    _, held = read_stocks(args)
     model = build_mobile(args.size, weights=args.out / "memory.safetensors", predictor="base")
-    return _tracking(model, held, clips=6, length=24, seed=args.seed)
+    return tracking_scores(model, held, clips=6, length=24, seed=args.seed)
 
 
 def _train_memory(rank: int, args: argparse.Namespace, meeting: Path) -> None:
     begin(1)
     team = join_team(rank, args.workers, meeting)
-    stock, held = _stocks(args)
+    stock, held = read_stocks(args)
     logging.info("%d cut-outs, %d held out", len(stock.cutouts), len(held.cutouts))
     # What the chooser expects of features may no longer hold: the curve shows memory alone.
     model = build_mobile(
@@ -329,53 +300,13 @@ def _train_memory(rank: int, args: argparse.Namespace, meeting: Path) -> None:
     team.leave()
 
 
-def _eval(args: argparse.Namespace) -> dict[str, Any]:
-    model = build_mobile(args.size, weights=args.weights, predictor="base")
-    held = _stocks(args)[1] if args.cache else None
-    windows = load_windows(args.pseudo, args.held_out)[1] if args.pseudo else None
-    if windows is not None and not windows:
-        raise ValueError(f"held-out: expected a video of {args.pseudo}, got {args.held_out}")
-    how = {"modes": args.modes, "rounds": args.rounds, "round_clicks": args.round_clicks}
-    numbers = {"clips": args.clips, "length": args.length, "seed": args.seed}
-    scores = _tracking(model, held, **numbers, windows=windows, **how)
-    if held is not None:
-        found = click_agreement(getattr(model, "eyes", model), held.pictures)
-        scores |= {f"click_{k}": v for k, v in found.items()}
-    return scores
-
-
-def _tracking(
-    model: Any,
-    held: Stock | None,
-    *,
-    clips: int,
-    length: int,
-    seed: int,
-    windows: Sequence[RealWindow] | None = None,
-    **how: Any,
-) -> dict[str, float]:
-    """Scores on synthetic clips and, with held-out material at hand, on composed and real ones."""
-    size = model.image_size
-    kinds: dict[str, Iterable[Clip]] = {"synthetic": test_clips(clips, length, size, seed=seed)}
-    if held is not None:
-        rng = np.random.default_rng([seed, 7])
-        kinds["composed"] = (compose_clip(held, length, size, rng) for _ in range(clips))
-    if windows is not None:
-        kinds["real"] = whole_clips(windows, length, size)
-    scores: dict[str, float] = {}
-    for kind, its in kinds.items():
-        made = evaluate_tracking(model, its, with_flow=True, **how)
-        scores |= {f"{kind}_{k}": v for k, v in made.items()}
-    return scores
-
-
 def _chooser(args: argparse.Namespace) -> dict[str, Any]:
     build = functools.partial(
         build_mobile, weights=args.weights, predictor="base", choose=False, eyes=False
     )
     models = {size: build(size) for size in (FAST_SIZE, QUALITY_SIZE)}
     windows = load_windows(args.pseudo, args.held_out)[0] if args.pseudo else []
-    material = Material(_stocks(args)[0] if args.cache else None, windows)
+    material = Material(read_stocks(args)[0] if args.cache else None, windows)
     args.lessons.mkdir(parents=True, exist_ok=True)
     lessons = _lessons_in(args.also) if args.also else []
     n_earlier = len(lessons)

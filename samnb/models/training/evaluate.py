@@ -43,7 +43,7 @@ def evaluate_tracking(
 
     Args:
         model: a `SAM2Base`.
-        clips: clips of the model's image size, with all objects in the first frame.
+        clips: clips with all objects in the first frame; filmed ones may have any size.
         modes: prompts on the first frame, of `MODES`.
         with_flow: also follow the first mask by optical flow.
         rounds: after how many rounds of correction to measure, too. In each round every object is
@@ -102,16 +102,17 @@ def follow_flow(clip: Clip) -> torch.Tensor:
     """
     from skimage.registration import optical_flow_ilk
 
-    side = clip.frames.shape[1]
+    height, width = clip.frames.shape[1:3]
     tensor = torch.from_numpy(clip.frames).permute(0, 3, 1, 2).float().mean(1, keepdim=True) / 255
     grey = F.avg_pool2d(tensor, 2)[:, 0].numpy()
     eye = torch.eye(2, 3)[None]
-    grid = F.affine_grid(eye, [1, 1, side, side], align_corners=False)
+    grid = F.affine_grid(eye, [1, 1, height, width], align_corners=False)
+    pixels = torch.tensor([4 / width, 4 / height])[:, None, None]
     moved = [torch.from_numpy(clip.masks[0])[None].float()]
     for before, after in pairwise(grey):
         rows, columns = optical_flow_ilk(after, before, radius=7)
-        shift = torch.from_numpy(np.stack([columns, rows])).float()[None] * 4 / side
-        fine = F.interpolate(shift, (side, side), mode="bilinear").permute(0, 2, 3, 1)
+        shift = torch.from_numpy(np.stack([columns, rows])).float() * pixels
+        fine = F.interpolate(shift[None], (height, width), mode="bilinear").permute(0, 2, 3, 1)
         moved.append(F.grid_sample(moved[-1], grid + fine, align_corners=False))
     return torch.cat(moved) > 0.5
 
