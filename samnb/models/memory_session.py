@@ -136,8 +136,8 @@ class MemorySession:
         with self._lock, torch.inference_mode():
             self._check_open()
             return segment_clicks(
-                self._backend,
-                self._sight.encode(position),
+                self._look.backend,
+                self._look.encode(position),
                 points_xy,
                 self._size_hw,
                 min_confidence=min_confidence,

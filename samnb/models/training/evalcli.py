@@ -10,19 +10,13 @@ from typing import Any, Final
 import numpy as np
 
 from samnb.models.mobile import FAST_SIZE, build_mobile
-from samnb.models.training.clips import (
-    Clip,
-    Stock,
-    compose_clip,
-    make_stock,
-    read_footage,
-    read_stamps,
-)
+from samnb.models.training.clips import Clip, compose_clip
 from samnb.models.training.cutouts import load_cache
 from samnb.models.training.distill import click_agreement
 from samnb.models.training.evaluate import MODES, ROUND_CLICKS, evaluate_tracking
 from samnb.models.training.filmed import filmed_clips
 from samnb.models.training.realclips import RealWindow, load_windows, whole_clips
+from samnb.models.training.stock import Stock, make_stock, read_footage, read_stamps
 from samnb.models.training.synthetics import test_clips
 
 EVAL_HELP: Final = "measure tracking on clips no training has seen"

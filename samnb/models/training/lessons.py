@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from samnb.models.mobile import FAST_SIZE, QUALITY_SIZE
-from samnb.models.training.clips import Clip, Stock, compose_clip
+from samnb.models.training.clips import Clip, compose_clip
 from samnb.models.training.realclips import RealWindow, cut_clip
+from samnb.models.training.stock import Stock
 from samnb.models.training.synthetics import synthetic_clip
 
 _LEAST_AWAY = 3  # frames an object is out of sight for a clip about absence

@@ -31,7 +31,7 @@ from samnb.masks import rle as rle_ops
 from samnb.models.base import FramePrompts, FrameSource, Tracker
 from samnb.models.grid import GridLevel, GridSettings, propose_masks
 from samnb.models.mobile import QUALITY_SIZE
-from samnb.models.training.clips import MIN_VISIBLE, read_footage
+from samnb.models.training.clips import MIN_VISIBLE
 from samnb.models.training.common import mask_iou
 from samnb.models.training.cutouts import count_borders
 from samnb.models.training.realclips import (
@@ -40,6 +40,7 @@ from samnb.models.training.realclips import (
     read_manifest,
     write_manifest,
 )
+from samnb.models.training.stock import read_footage
 from samnb.models.training.synthetics import fit_square
 from samnb.models.training.tracking import ClipFrames
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from samnb.models.mobile import FAST_SIZE, QUALITY_SIZE
-from samnb.models.training.clips import Stock
 from samnb.models.training.cutouts import TaughtPicture
 from samnb.models.training.lessons import Lessons, Material, join_lessons
 from samnb.models.training.realclips import RealWindow
+from samnb.models.training.stock import Stock
 
 LENGTH = 8
 

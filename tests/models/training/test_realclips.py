@@ -9,8 +9,10 @@ import pytest
 
 from samnb.models.mobile import build_architecture
 from samnb.models.training import cli, memory, realclips
-from samnb.models.training.clips import Clip, Stock
+from samnb.models.training import pool as pool_room
+from samnb.models.training.clips import Clip
 from samnb.models.training.realclips import RealWindow, cut_clip, load_windows, whole_clips
+from samnb.models.training.stock import Stock
 
 SIDE, LENGTH = 40, 10
 
@@ -89,8 +91,8 @@ def test_training_takes_real_clips(tmp_path, monkeypatch):
     def refuse(*args):
         raise AssertionError("expected real clips only")
 
-    monkeypatch.setattr(memory, "synthetic_clip", refuse)
-    monkeypatch.setattr(memory, "compose_clip", refuse)
+    monkeypatch.setattr(pool_room, "synthetic_clip", refuse)
+    monkeypatch.setattr(pool_room, "compose_clip", refuse)
     settings = memory.MemorySettings(
         minutes=0, lengths=(4,), until=(1.0,), pseudo_share=1.0, warm_clips=0
     )
@@ -146,12 +148,12 @@ def test_real_clips_take_their_share_of_the_pool(monkeypatch, windows, share, lo
 
         return make
 
-    monkeypatch.setattr(memory, "cut_clip", count("real"))
-    monkeypatch.setattr(memory, "synthetic_clip", count("drawn"))
-    monkeypatch.setattr(memory, "compose_clip", count("composed"))
-    monkeypatch.setattr(memory, "encode_clip", lambda model, clip, **_: clip)
+    monkeypatch.setattr(pool_room, "cut_clip", count("real"))
+    monkeypatch.setattr(pool_room, "synthetic_clip", count("drawn"))
+    monkeypatch.setattr(pool_room, "compose_clip", count("composed"))
+    monkeypatch.setattr(pool_room, "encode_clip", lambda model, clip, **_: clip)
     model = type("Model", (), {"image_size": 64})()
-    pool = memory.ClipPool(model, None, 8, 4, 0.5, windows, share)
+    pool = pool_room.ClipPool(model, None, 8, 4, 0.5, windows, share)
     rng = np.random.default_rng(0)
     for _ in range(400):
         pool.add(rng)
@@ -162,9 +164,9 @@ def test_real_clips_take_their_share_of_the_pool(monkeypatch, windows, share, lo
 
 
 def test_real_clips_are_encoded_at_the_models_size(monkeypatch):
-    monkeypatch.setattr(memory, "encode_clip", lambda model, clip, **_: clip)
+    monkeypatch.setattr(pool_room, "encode_clip", lambda model, clip, **_: clip)
     model = type("Model", (), {"image_size": 32})()
-    pool = memory.ClipPool(model, None, 2, 4, 0.5, [window()], 1.0)
+    pool = pool_room.ClipPool(model, None, 2, 4, 0.5, [window()], 1.0)
     pool.add(np.random.default_rng(0))
     assert pool.clips[0].frames.shape == (4, 32, 32, 3)
 

@@ -4,6 +4,7 @@ import torch
 from PIL import Image
 
 from samnb.models.training import clips, cutouts, prompts
+from samnb.models.training import stock as stock_room
 
 
 def picture(name="photo@", seed=0, side=96):
@@ -24,7 +25,7 @@ def picture(name="photo@", seed=0, side=96):
 
 @pytest.fixture(scope="module")
 def stock():
-    return clips.make_stock([picture()])
+    return stock_room.make_stock([picture()])
 
 
 def test_taught_pictures_survive_the_file(tmp_path):
@@ -52,10 +53,10 @@ def test_stamps_are_cut_out_already(tmp_path):
     (tmp_path / "animals").mkdir()
     Image.fromarray(pixels).save(tmp_path / "animals" / "fox.png")
     Image.fromarray(pixels[10:40, 20:70, :3]).save(tmp_path / "photo.png")
-    (stamp,) = clips.read_stamps(tmp_path)
+    (stamp,) = stock_room.read_stamps(tmp_path)
     assert np.array_equal(stamp, pixels[10:40, 20:70])
-    stock = clips.make_stock([picture()], stamps=[stamp])
-    assert len(stock.cutouts) == 1 + len(clips.make_stock([picture()]).cutouts)
+    stock = stock_room.make_stock([picture()], stamps=[stamp])
+    assert len(stock.cutouts) == 1 + len(stock_room.make_stock([picture()]).cutouts)
 
 
 def test_distinct_masks_are_good_and_differ():
@@ -110,7 +111,7 @@ def test_clips_have_what_tracking_must_learn(stock):
 
 def test_an_empty_stock_is_refused():
     with pytest.raises(ValueError, match="stock"):
-        clips.compose_clip(clips.Stock([], []), 4, 64, np.random.default_rng(0))
+        clips.compose_clip(stock_room.Stock([], []), 4, 64, np.random.default_rng(0))
 
 
 def test_a_click_in_the_middle_is_farthest_from_the_border():

@@ -11,6 +11,7 @@ from samnb.models.training import (
     mobilesam,
     tracking,
 )
+from samnb.models.training import pool as pool_room
 from samnb.models.training.clips import Clip
 from tests.models.training.member import average_once
 
@@ -141,7 +142,7 @@ def test_a_few_steps_make_a_clip_easier(model, clip):
 
 
 def test_windows_start_with_visible_objects(model, clip):
-    pool = memory.ClipPool(model, None, 2, 4, 0.5)
+    pool = pool_room.ClipPool(model, None, 2, 4, 0.5)
     pool.clips = [tracking.encode_clip(model, clip)]
     for seed in range(12):
         drawn = pool.draw(3, 2, np.random.default_rng(seed))
