@@ -164,6 +164,12 @@ def _parser() -> argparse.ArgumentParser:
 
     help_trunk = "let the image trunk's last stage learn too, at this rate; goes with --go-on"
     mem.add_argument("--trunk-lr", type=float, default=MemorySettings.trunk_lr, help=help_trunk)
+    help_lr = (
+        "greatest learning rate of what starts untrained, or of the decoder (default %(default)s)"
+    )
+    for name in ("coarse", "fine"):
+        usual = getattr(MemorySettings, f"{name}_lr")
+        mem.add_argument(f"--{name}-lr", type=float, default=usual, help=help_lr)
     mem.add_argument(
         "--large-share",
         type=float,
@@ -281,7 +287,8 @@ def _train_memory(rank: int, args: argparse.Namespace, meeting: Path) -> None:
     model = build_mobile(
         args.size, weights=args.weights, predictor="base", choose=False, eyes=False
     )
-    names = ("minutes", "seed", "pseudo_share", "trunk_lr", "large_share")
+    names = ("minutes", "seed", "pseudo_share", "large_share")
+    names += ("coarse_lr", "fine_lr", "trunk_lr")
     settings = MemorySettings(**{name: getattr(args, name) for name in names})
     if args.go_on:
         settings = replace(settings, warm_clips=0, large_from=0.0)
