@@ -287,8 +287,8 @@ def _train_memory(rank: int, args: argparse.Namespace, meeting: Path) -> None:
     model = build_mobile(
         args.size, weights=args.weights, predictor="base", choose=False, eyes=False
     )
-    names = ("minutes", "seed", "pseudo_share", "large_share")
-    names += ("coarse_lr", "fine_lr", "trunk_lr")
+    rates = ("coarse_lr", "fine_lr", "trunk_lr")
+    names = ("minutes", "seed", "pseudo_share", "large_share", *rates)
     settings = MemorySettings(**{name: getattr(args, name) for name in names})
     if args.go_on:
         settings = replace(settings, warm_clips=0, large_from=0.0)

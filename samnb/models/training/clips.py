@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from samnb.models.training.cutouts import Picture
 from samnb.models.training.stock import Stock
+from samnb.models.training.things import pick, with_neighbour
 
 # Below this share of the frame an object cannot be told from the grid of the mask decoder.
 MIN_VISIBLE = 0.003
@@ -50,7 +50,9 @@ class _Layer:
     on_top: bool = False
 
 
-def compose_clip(stock: Stock, length: int, size: int, rng: np.random.Generator) -> Clip:
+def compose_clip(
+    stock: Stock, length: int, size: int, rng: np.random.Generator, *, joined: float = 0.0
+) -> Clip:
     """Compose one clip.
 
     Args:
@@ -58,6 +60,7 @@ def compose_clip(stock: Stock, length: int, size: int, rng: np.random.Generator)
         length: frames.
         size: side of the square frames in pixels.
         rng: the only source of chance.
+        joined: share of objects that are two things at once.
 
     Returns:
         A clip with 1 to 3 tracked objects, each visible in the first frame.
@@ -68,14 +71,16 @@ def compose_clip(stock: Stock, length: int, size: int, rng: np.random.Generator)
     if not stock.pictures or not stock.cutouts:
         raise ValueError("stock: expected at least one picture and one cut-out")
     while True:
-        clip = _compose(stock, length, size, rng)
+        clip = _compose(stock, length, size, rng, joined)
         if clip is not None:
             return clip
 
 
-def _compose(stock: Stock, length: int, size: int, rng: np.random.Generator) -> Clip | None:
-    frames, own = _background(stock, length, size, rng)
-    layers = _plan(stock, length, rng, few=own.shape[1] > 0)
+def _compose(
+    stock: Stock, length: int, size: int, rng: np.random.Generator, joined: float
+) -> Clip | None:
+    frames, own = _background(stock, length, size, rng, joined)
+    layers = _plan(stock, length, rng, joined, few=own.shape[1] > 0)
     coverage: list[torch.Tensor] = [own[:, i] for i in range(own.shape[1])]
     tracked = [True] * len(coverage)
     for layer in layers:
@@ -102,7 +107,7 @@ def _compose(stock: Stock, length: int, size: int, rng: np.random.Generator) -> 
 
 
 def _background(
-    stock: Stock, length: int, size: int, rng: np.random.Generator
+    stock: Stock, length: int, size: int, rng: np.random.Generator, joined: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Moving background: frames (T, 3, S, S) in 0..1 and its own objects (T, K, S, S) bool."""
     if stock.footage and rng.random() < 0.4:
@@ -123,8 +128,9 @@ def _background(
         # Large things more often: people annotate persons, not buttons.
         odds = np.sqrt(picture.objects.mean((1, 2)))
         number = min(count, int(rng.integers(1, 4)))
-        pick = rng.choice(count, size=number, replace=False, p=odds / odds.sum())
-        planes.append(torch.from_numpy(picture.objects[pick]).float())
+        chosen = rng.choice(count, size=number, replace=False, p=odds / odds.sum())
+        found = [with_neighbour(picture.objects, int(i), rng, joined) for i in chosen]
+        planes.append(torch.from_numpy(np.stack(found)).float())
     stack = torch.cat(planes)[None]
     # Shrink first: the warp samples single pixels and would alias.
     side = int(size * 1.5)
@@ -150,50 +156,24 @@ def _background(
     return out[:, :3], (out[:, 3:] > 0.5) & inside
 
 
-def _plan(stock: Stock, length: int, rng: np.random.Generator, few: bool) -> list[_Layer]:
+def _plan(
+    stock: Stock, length: int, rng: np.random.Generator, joined: float, *, few: bool
+) -> list[_Layer]:
     """Choose cut-outs and their paths; `few` when the background brings objects of its own."""
     count = int(rng.integers(0 if few else 1, 3 if few else 4))
     layers: list[_Layer] = []
     for _ in range(count):
-        rgba = _pick(stock, rng)
+        rgba = pick(stock, rng, joined)
         layer = _path(rgba, length, rng, tracked=True)
         layers.append(layer)
         if rng.random() < 0.3:
             layers.append(_look_alike(layer, length, rng))
         if rng.random() < 0.2:
-            layers.append(_cover(_pick(stock, rng), layer, length, rng))
+            layers.append(_cover(pick(stock, rng, joined), layer, length, rng))
     for _ in range(int(rng.integers(0, 3))):
-        layers.append(_path(_pick(stock, rng), length, rng, tracked=False))
+        layers.append(_path(pick(stock, rng, joined), length, rng, tracked=False))
     order = rng.permutation(len(layers))
     return sorted((layers[i] for i in order), key=lambda layer: layer.on_top)
-
-
-def _pick(stock: Stock, rng: np.random.Generator) -> torch.Tensor:
-    raw = stock.cutouts[int(rng.integers(len(stock.cutouts)))]
-    rgba = torch.from_numpy(raw).permute(2, 0, 1).float() / 255
-    if rng.random() < 0.2:
-        # A blob with the texture of a photo: shapes that no segmenter would have proposed.
-        image = stock.pictures[int(rng.integers(len(stock.pictures)))].image
-        rgba = _blob(image, rng)
-    if rng.random() < 0.5:
-        rgba = rgba.flip(2)
-    if rng.random() < 0.5:
-        gain = torch.from_numpy(rng.uniform(0.7, 1.3, (3, 1, 1))).float()
-        rgba = torch.cat([(rgba[:3] * gain).clamp(0, 1), rgba[3:]])
-    return rgba
-
-
-def _blob(image: Picture, rng: np.random.Generator) -> torch.Tensor:
-    side = min(128, *image.shape[:2])
-    top = int(rng.integers(0, image.shape[0] - side + 1))
-    left = int(rng.integers(0, image.shape[1] - side + 1))
-    patch = torch.from_numpy(image[top : top + side, left : left + side].copy())
-    coarse = torch.from_numpy(rng.normal(size=(1, 1, 5, 5))).float()
-    field_ = F.interpolate(coarse, (side, side), mode="bicubic", align_corners=True)[0, 0]
-    axis = torch.linspace(-1, 1, side)
-    radius = torch.sqrt(axis[:, None] ** 2 + axis[None] ** 2)
-    alpha = (radius + 0.25 * field_ < rng.uniform(0.6, 0.8)) & (radius < 0.98)
-    return torch.cat([patch.permute(2, 0, 1).float() / 255, alpha[None].float()])
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:

@@ -16,6 +16,7 @@ from samnb.models.training.clips import Clip, compose_clip
 from samnb.models.training.realclips import RealWindow, cut_clip
 from samnb.models.training.stock import Stock
 from samnb.models.training.synthetics import synthetic_clip
+from samnb.models.training.things import JOINED
 
 _LEAST_AWAY = 3  # frames an object is out of sight for a clip about absence
 _TRIES = 200
@@ -90,7 +91,7 @@ class Material:
 
         def make() -> Clip:
             if stock is not None and number % 2 == 0:
-                return compose_clip(stock, length, size, rng)
+                return compose_clip(stock, length, size, rng, joined=JOINED)
             return synthetic_clip(length, size, rng)
 
         return make() if number // 2 % 2 == 0 else _with_absence(make)

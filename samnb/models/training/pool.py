@@ -12,6 +12,7 @@ from samnb.models.training.clips import MIN_VISIBLE, compose_clip
 from samnb.models.training.realclips import RealWindow, cut_clip
 from samnb.models.training.stock import Stock
 from samnb.models.training.synthetics import synthetic_clip
+from samnb.models.training.things import JOINED
 from samnb.models.training.tracking import EncodedClip, encode_clip
 
 
@@ -48,7 +49,7 @@ class ClipPool:
         elif rng.random() < self.synthetic_share:
             clip = synthetic_clip(self.length, size, rng)
         else:
-            clip = compose_clip(self.stock, self.length, size, rng)
+            clip = compose_clip(self.stock, self.length, size, rng, joined=JOINED)
         encoded = encode_clip(self.model, clip, is_open=self.is_open)
         if len(self.clips) < self.capacity:
             self.clips.append(encoded)

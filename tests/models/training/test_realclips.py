@@ -88,7 +88,7 @@ def test_no_clip_is_longer_than_what_counts():
 
 
 def test_training_takes_real_clips(tmp_path, monkeypatch):
-    def refuse(*args):
+    def refuse(*args, **how):
         raise AssertionError("expected real clips only")
 
     monkeypatch.setattr(pool_room, "synthetic_clip", refuse)
@@ -143,7 +143,7 @@ def test_real_clips_take_their_share_of_the_pool(monkeypatch, windows, share, lo
     drawn = {"real": 0, "drawn": 0, "composed": 0}
 
     def count(kind):
-        def make(*args):
+        def make(*args, **how):
             drawn[kind] += 1
 
         return make
