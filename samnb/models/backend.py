@@ -128,7 +128,7 @@ class Bank:
 
     @property
     def key(self) -> BankKey:
-        """Objects whose banks have equal keys can be decoded in one batch."""
+        """Objects whose banks have equal keys can always be decoded in one batch."""
         return tuple(self.prompted), tuple(self.recent)
 
 
@@ -167,6 +167,10 @@ class Backend(Protocol):
         """How many prompted frames the memory attends to; -1 where the model sets no limit."""
 
     @property
+    def mixes_banks(self) -> bool:
+        """Whether objects whose banks have different keys can be decoded in one batch, too."""
+
+    @property
     def eyes(self) -> Backend | None:
         """What answers prompts on a picture: a model that sees more than memory can be asked to
         keep up with. None where this one does both."""
@@ -201,7 +205,8 @@ class Backend(Protocol):
         Args:
             features: the frame's features.
             position: the frame's position.
-            banks: one per object, all with the same key; None (alone) decodes without memory.
+            banks: one per object, all with the same key unless the backend mixes banks: then those
+                with equal keys are neighbours. None (alone) decodes without memory.
             n_frames: length of the video.
             is_reverse: whether time runs backward.
             prompt: prompts on this frame; goes with a single bank.

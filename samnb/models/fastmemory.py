@@ -15,6 +15,7 @@ With gradients the package's own code runs. A feature map is (B, N, C) here, N p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import torch
@@ -52,16 +53,29 @@ class FastMemoryAttention(MemoryAttention):
         if torch.is_grad_enabled() or memory_pos is None:
             return super().forward(curr, memory, curr_pos, memory_pos, num_obj_ptr_tokens)
         picture: Tensor = curr[0] if isinstance(curr, list) else curr
+        return self.read(picture, [(memory, memory_pos, num_obj_ptr_tokens)])
+
+    def read(self, picture: Tensor, memories: Sequence[tuple[Tensor, Tensor, int]]) -> Tensor:
+        """Condition a picture on memories of different length, without gradients.
+
+        Args:
+            picture: (N, B, C) features.
+            memories: of groups of the B objects in turn, (M, b, D) memories, (M, b, D) position
+                codes, and how many of the M are pointers.
+
+        Returns:
+            (N, B, C).
+        """
         x = _without_copies(picture.transpose(0, 1))
-        values = memory.transpose(0, 1)
-        keys = values + memory_pos.transpose(0, 1)
+        values = [one for memory, _, _ in memories for one in memory.unbind(1)]
+        codes = [code for _, code, _ in memories for code in code.unbind(1)]
+        keys = [value + code for value, code in zip(values, codes, strict=True)]
+        placeless = [n for memory, _, n in memories for _ in range(memory.shape[1])]
         for layer in self.layers:
             own = layer.norm1(x)
-            x = x + _attend(layer.self_attn, own, own, own)
+            x = x + _attend(layer.self_attn, own, own, own, [0] * len(own))
             # Here, in the first layer, one picture becomes as many as there are objects.
-            x = x + _attend(
-                layer.cross_attn_image, layer.norm2(x), keys, values, num_obj_ptr_tokens
-            )
+            x = x + _attend(layer.cross_attn_image, layer.norm2(x), keys, values, placeless)
             x = x + layer.linear2(layer.activation(layer.linear1(layer.norm3(x))))
         out: Tensor = self.norm(x)
         return out.transpose(0, 1)
@@ -73,16 +87,20 @@ def _without_copies(x: Tensor) -> Tensor:
 
 
 def _attend(
-    attention: Any, queries: Tensor, keys: Tensor, values: Tensor, n_placeless: int = 0
+    attention: Any,
+    queries: Tensor,
+    keys: Sequence[Tensor] | Tensor,
+    values: Sequence[Tensor] | Tensor,
+    n_placeless: Sequence[int],
 ) -> Tensor:
     """Attention of one head with rotary codes, see the module.
 
     Args:
         attention: a `RoPEAttention`.
         queries: (B or 1, N, C), a square of N places.
-        keys: (B, M, K): whole squares of N places, then `n_placeless` others.
-        values: (B, M, V).
-        n_placeless: how many keys have no rotary code.
+        keys: of each of the B objects (M, K), M its own: whole squares of N places, then others.
+        values: of each object (M, V).
+        n_placeless: how many keys of each object are such others, without a rotary code.
 
     Returns:
         (B, N, C).
@@ -93,12 +111,11 @@ def _attend(
     q *= q.shape[-1] ** -0.5
     _rotate(q, cos, sin)
     weights = _halves(attention.k_proj)
-    n_placed = keys.shape[1] - n_placeless
     mixed = []
     # One object after the other: its keys and scores stay in the cache.
-    for index in range(len(keys)):
+    for index, n in enumerate(n_placeless):
         k = F.linear(keys[index], *weights)
-        _rotate(k[:n_placed].unflatten(0, (-1, n_places)), cos, sin)
+        _rotate(k[: len(k) - n].unflatten(0, (-1, n_places)), cos, sin)
         rows = q[min(index, len(q) - 1)].split(_ROWS)
         found = [(row @ k.T).softmax(-1) @ values[index] for row in rows]
         mixed.append(torch.cat(found))

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from samnb.models.fastdecoder import FastMaskDecoder
+from samnb.models.pasts import GROUPS, count_objects
 
 
 class SineCode(PositionEmbeddingSine):
@@ -32,7 +33,13 @@ class SineCode(PositionEmbeddingSine):
 
 
 class FastSteps(SAM2Base):
-    """A `SAM2Base` whose image encoder is a `TinyVitTrunk` and a neck without top-down paths."""
+    """A `SAM2Base` whose image encoder is a `TinyVitTrunk` and a neck without top-down paths.
+
+    Its tracking step also takes objects whose banks hold different frames, see
+    :func:`samnb.models.pasts.stack_banks`.
+    """
+
+    mixes_banks = True
 
     def _build_sam_heads(self) -> None:
         super()._build_sam_heads()
@@ -74,6 +81,43 @@ class FastSteps(SAM2Base):
         top: Tensor = self.image_encoder.neck.convs[0].conv(self.image_encoder.trunk.finish(deep))
         return top
 
+    def _prepare_memory_conditioned_features(
+        self,
+        frame_idx: int,
+        is_init_cond_frame: bool,
+        current_vision_feats: list[Tensor],
+        current_vision_pos_embeds: list[Tensor],
+        feat_sizes: list[tuple[int, int]],
+        output_dict: Any,
+        num_frames: int,
+        track_in_reverse: bool = False,
+    ) -> Tensor:
+        found: Tensor
+        rest = num_frames, track_in_reverse
+        if GROUPS not in output_dict:
+            found = super()._prepare_memory_conditioned_features(
+                frame_idx,
+                is_init_cond_frame,
+                current_vision_feats,
+                current_vision_pos_embeds,
+                feat_sizes,
+                output_dict,
+                *rest,
+            )
+            return found
+        gathering = _Gathering(self)
+        for group in output_dict[GROUPS]:
+            n = count_objects(group)
+            maps, codes = (
+                [one[:, :n] for one in every]
+                for every in (current_vision_feats, current_vision_pos_embeds)
+            )
+            SAM2Base._prepare_memory_conditioned_features(
+                gathering, frame_idx, is_init_cond_frame, maps, codes, feat_sizes, group, *rest
+            )
+        found = self.memory_attention.read(current_vision_feats[-1], gathering.asked)
+        return found.permute(1, 2, 0).unflatten(-1, feat_sizes[-1])
+
     def _narrowed(self, finer: Sequence[Tensor]) -> list[Tensor]:
         """Maps of strides 4 and 8 as the decoder reads them."""
         neck, decoder = self.image_encoder.neck, self.sam_mask_decoder
@@ -84,6 +128,30 @@ class FastSteps(SAM2Base):
                 wide, (decoder.conv_s0, decoder.conv_s1), finer, strict=True
             )
         ]
+
+
+class _Gathering:
+    """Stands in for a model while the package gathers what objects remember: keeps what memory
+    attention would be asked, and asks nothing."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.asked: list[tuple[Tensor, Tensor, int]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def memory_attention(
+        self,
+        curr: list[Tensor],
+        curr_pos: Any,
+        memory: Tensor,
+        memory_pos: Tensor,
+        num_obj_ptr_tokens: int,
+    ) -> Tensor:
+        """Note memories and give the picture back."""
+        self.asked.append((memory, memory_pos, num_obj_ptr_tokens))
+        return curr[-1]
 
 
 def _in_one(first: Any, second: Any, x: Tensor) -> Tensor:

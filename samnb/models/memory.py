@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from samnb.models.backend import Features, Output
+from samnb.models.backend import Bank, BankKey, Features, Output
 from samnb.models.base import BoolMask, FramePrompts
 from samnb.types import InputError
 
@@ -188,6 +189,25 @@ def select_prompted(
     if limit == 2:
         return [min(shown, key=lambda p: (abs(p - position), p)), nearest]
     return [*select_closest(position, shown, limit - 1), nearest]
+
+
+def batches(
+    banks: Iterable[tuple[int, Bank]], most: int, *, is_mixed: bool
+) -> Iterator[list[tuple[int, Bank]]]:
+    """Objects to decode together.
+
+    Args:
+        banks: objects by id and their banks.
+        most: how many at once.
+        is_mixed: whether banks with different keys may be together; those with equal keys are
+            neighbours in any case.
+    """
+    groups: dict[BankKey, list[tuple[int, Bank]]] = {}
+    for obj_id, bank in banks:
+        groups.setdefault(bank.key, []).append((obj_id, bank))
+    rows = [*groups.values()]
+    for row in [list(chain.from_iterable(rows))] if is_mixed else rows:
+        yield from (row[i : i + most] for i in range(0, len(row), most))
 
 
 class History:

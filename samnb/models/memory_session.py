@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from samnb.models.backend import Backend, Bank, BankKey, Features, Output
+from samnb.models.backend import Backend, Bank, Features, Output
 from samnb.models.base import BoolMask, FramePrompts, FrameSource, Prediction
 from samnb.models.convert import to_model_prompt, to_prediction
 from samnb.models.eyes import click
@@ -37,6 +37,7 @@ from samnb.models.memory import (
     ObjectState,
     Prompted,
     Tracked,
+    batches,
     is_same_start,
     select_prompted,
 )
@@ -270,7 +271,7 @@ class MemorySession:
     ) -> dict[int, tuple[Output, BoolMask | None]]:
         """Track objects onto a frame; prompted ones keep their prompts' mask."""
         found: dict[int, tuple[Output, BoolMask | None]] = {}
-        groups: dict[BankKey, list[tuple[int, Bank]]] = {}
+        banks: list[tuple[int, Bank]] = []
         for obj_id in ids:
             state = self._objects.get(obj_id)
             if state is None or not state.prompted:
@@ -280,23 +281,22 @@ class MemorySession:
                 found[obj_id] = frame.output, frame.prompts.mask()
                 continue
             bank = self._bank(obj_id, state, position, is_reverse=is_reverse)
-            groups.setdefault(bank.key, []).append((obj_id, bank))
-        keep = self._backend.reach * max(1, len(ids))
-        for members in groups.values():
-            for part in (members[i : i + _BATCH] for i in range(0, len(members), _BATCH)):
-                features = self._sight.encode(position)
-                outputs = self._backend.decode(
-                    features,
-                    position,
-                    [bank for _, bank in part],
-                    n_frames=self._n_frames,
-                    is_reverse=is_reverse,
-                )
-                self._backend.remember(features, outputs, is_prompted=False)
-                for (obj_id, _), output in zip(part, outputs, strict=True):
-                    tracked = Tracked(output, self._objects[obj_id].revision, is_reverse)
-                    self._history.put(obj_id, position, tracked, keep=keep)
-                    found[obj_id] = output, None
+            banks.append((obj_id, bank))
+        keep, backend = self._backend.reach * max(1, len(ids)), self._backend
+        for part in batches(banks, _BATCH, is_mixed=backend.mixes_banks):
+            features = self._sight.encode(position)
+            outputs = backend.decode(
+                features,
+                position,
+                [bank for _, bank in part],
+                n_frames=self._n_frames,
+                is_reverse=is_reverse,
+            )
+            backend.remember(features, outputs, is_prompted=False)
+            for (obj_id, _), output in zip(part, outputs, strict=True):
+                tracked = Tracked(output, self._objects[obj_id].revision, is_reverse)
+                self._history.put(obj_id, position, tracked, keep=keep)
+                found[obj_id] = output, None
         return {obj_id: found[obj_id] for obj_id in ids if obj_id in found}
 
     def _predict(

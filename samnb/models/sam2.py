@@ -9,7 +9,7 @@ every output, and which reads files only. Given the same prompts the masks are t
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,7 @@ from samnb.models.eyes import read
 from samnb.models.griddecode import decode_clicks
 from samnb.models.looks import View
 from samnb.models.memory import Limits
+from samnb.models.pasts import stack_banks
 from samnb.models.refining import PREVIOUS_LIMIT
 from samnb.models.tracker import MemoryTracker
 
@@ -164,6 +165,11 @@ class Sam2Backend:
         spatial = (model.num_maskmem - 1) * model.memory_temporal_stride_for_eval
         pointers = model.max_obj_ptrs_in_encoder - 1 if model.use_obj_ptrs_in_encoder else 0
         return int(max(spatial, pointers, 1))
+
+    @property
+    def mixes_banks(self) -> bool:
+        """Whether objects whose banks hold different frames can be decoded in one batch."""
+        return bool(getattr(self._model, "mixes_banks", False))
 
     @property
     def max_prompted(self) -> int:
@@ -296,10 +302,6 @@ class Sam2Backend:
         if prompt is not None and prompt.coords is not None:
             points = {"point_coords": prompt.coords, "point_labels": prompt.labels}
         known = [bank for bank in banks if bank is not None]
-        past = {
-            "cond_frame_outputs": self._stack([bank.prompted for bank in known]),
-            "non_cond_frame_outputs": self._stack([bank.recent for bank in known]),
-        }
         with self._autocast():
             _, heads, _, _ = self._model._track_step(
                 frame_idx=position,
@@ -309,7 +311,7 @@ class Sam2Backend:
                 feat_sizes=list(features.sizes_hw),
                 point_inputs=points,
                 mask_inputs=None if prompt is None else prompt.mask,
-                output_dict=past,
+                output_dict=stack_banks(known, self._memory_code),
                 num_frames=n_frames,
                 track_in_reverse=is_reverse,
                 prev_sam_mask_logits=previous if points is not None else None,
@@ -377,22 +379,6 @@ class Sam2Backend:
             output.memory = memory[i : i + 1].to(torch.bfloat16).clone()
         if self._chooser is not None:
             self.view(features).learn(outputs)
-
-    def _stack(self, pasts: Sequence[Mapping[int, Output]]) -> dict[int, dict[str, Any]]:
-        """Join the outputs of several objects, frame by frame, in the package's own keys."""
-        if not pasts:
-            return {}
-        stacked: dict[int, dict[str, Any]] = {}
-        for position in pasts[0]:
-            outputs = [past[position] for past in pasts]
-            memories = [o.memory for o in outputs if o.memory is not None]
-            stacked[position] = {
-                # float32, because on frames without pointers nothing else would lift it.
-                "maskmem_features": torch.cat([memory.float() for memory in memories]),
-                "maskmem_pos_enc": [self._memory_code.expand(len(outputs), -1, -1, -1)],
-                "obj_ptr": torch.cat([o.pointer for o in outputs]),
-            }
-        return stacked
 
     def _autocast(self) -> AbstractContextManager[Any]:
         if self._dtype is torch.float32:

@@ -149,6 +149,11 @@ class TransformersBackend:
         return int(max(config.num_maskmem, config.max_object_pointers_in_encoder) - 1)
 
     @property
+    def mixes_banks(self) -> bool:
+        """The package's batches have one past."""
+        return False
+
+    @property
     def max_prompted(self) -> int:
         """How many conditioning frames the model attends to; -1 for no limit."""
         return int(self._model.config.max_cond_frame_num)

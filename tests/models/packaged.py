@@ -24,6 +24,7 @@ def package_code() -> Iterator[None]:
         patch.object(FastMemoryEncoder, "forward", MemoryEncoder.forward),
         patch.object(FastMaskDecoder, "predict_masks", MaskDecoder.predict_masks),
         patch.object(FastSteps, "forward_image", SAM2Base.forward_image),
+        patch.object(FastSteps, "mixes_banks", False),
         patch.object(TinyVitTrunk, "_fold", lambda self: self.through_layers),
     ):
         yield

@@ -1,14 +1,17 @@
 """The fast steps against the `sam2` package's own, which run where gradients are enabled."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from sam2.modeling.position_encoding import PositionEmbeddingSine
 
+from samnb.models.backend import Bank, ModelPrompt
 from samnb.models.base import FramePrompts
 from samnb.models.faststeps import SineCode
 from samnb.models.mobile import build_mobile
-from samnb.models.sam2 import Sam2Tracker
+from samnb.models.sam2 import Sam2Backend, Sam2Tracker
 from tests.models.packaged import package_code
 
 
@@ -49,6 +52,35 @@ def test_memory_attention_in_parts_of_a_finer_picture():
     picture, memory = torch.randn(400, 1, 256), torch.randn(404, 1, 64)
     slow, fast = _both(lambda: finer(picture, memory, picture, memory, 4))
     torch.testing.assert_close(fast, slow.detach(), atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_objects_that_remember_different_frames_are_tracked_as_each_alone(model):
+    backend = Sam2Backend(model, device="cpu")
+    rng = np.random.default_rng(0)
+    frames = [backend.encode(rng.integers(0, 255, (96, 96, 3)).astype(np.uint8)) for _ in range(4)]
+
+    def drawn(at, x):
+        mask = torch.zeros(1, 1, 128, 128)
+        mask[..., 30:80, x : x + 40] = 1.0
+        (output,) = backend.decode(
+            frames[at], at, [None], n_frames=4, is_reverse=False, prompt=ModelPrompt(mask=mask)
+        )
+        backend.remember(frames[at], [output], is_prompted=True)
+        return output
+
+    banks = [
+        Bank({0: drawn(0, 10)}, {}),
+        Bank({0: drawn(0, 60)}, {}),
+        Bank({0: drawn(0, 40)}, {2: drawn(2, 44), 1: drawn(1, 42)}),
+    ]
+    track = partial(backend.track, frames[3], 3, n_frames=4)
+    together = track(banks)
+    alone = [track([bank])[0] for bank in banks]
+    for one, other in zip(together, alone, strict=True):
+        scale = other.logits.abs().max()
+        torch.testing.assert_close(one.logits / scale, other.logits / scale, atol=1e-4, rtol=0)
+        torch.testing.assert_close(one.pointer, other.pointer, atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize("is_shared", [True, False])

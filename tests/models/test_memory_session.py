@@ -34,6 +34,7 @@ class Recorder:
     """A backend with a reach of three frames; its n-th output has logits of n everywhere."""
 
     size, device, reach, max_prompted, eyes = 8, torch.device("cpu"), 3, -1, None
+    mixes_banks = False
 
     def __init__(self):
         self.calls: list[Call] = []
@@ -251,6 +252,20 @@ def test_a_batch_has_at_most_sixteen_objects(session, backend):
     start_over(backend)
     track(session, 0, 1)
     assert [len(call.prompted) for call in backend.calls] == [16, 2]
+
+
+@pytest.mark.parametrize("is_mixed", [True, False])
+def test_objects_with_unlike_banks_are_decoded_at_once_where_the_backend_can(
+    session, backend, is_mixed
+):
+    backend.mixes_banks = is_mixed
+    for obj_id, position in ((0, 0), (1, 1), (2, 0)):
+        session.set_prompts(obj_id, position, FIRST)
+    start_over(backend)
+    ((_, found),) = session.propagate(start=2, stop=2)
+    together = [[[0], [0], [1]]] if is_mixed else [[[0], [0]], [[1]]]
+    assert [call.prompted for call in backend.calls if call.position == 2] == together
+    assert list(found) == [0, 1, 2]
 
 
 def test_beyond_the_limit_the_nearest_prompted_frames_are_attended_to(backend):
