@@ -1,7 +1,8 @@
 """``concept``: a segmenter of phrases that runs anywhere and knows the synthetic world.
 
-The tracker ``mobile`` proposes masks of everything, and a small image-text model trained by
-this project says which of them a phrase names (:mod:`samnb.models.concept_net`). What it was
+The eyes of the tracker ``mobile`` propose masks of everything (:mod:`samnb.models.concept_sight`),
+and a small image-text model trained by this project says which of them a phrase names
+(:mod:`samnb.models.concept_net`). The tracker itself follows what was found in videos. What it was
 taught are the pictures of :mod:`samnb.synthetic.concepts`; in photographs it proposes masks,
 and its words mean little there until it was fine-tuned on decided pairs.
 """
@@ -9,6 +10,7 @@ and its words mean little there until it was fine-tuned on decided pairs.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -22,15 +24,19 @@ from torch.nn import functional as F
 
 from samnb.models.base import FramePrompts, FrameSource, Image, Prediction
 from samnb.models.checkpoints import file_version
+from samnb.models.concept_calibration import Calibration
 from samnb.models.concept_look import GRID, Look, distinct, look_at, view_all
 from samnb.models.concept_net import DIM, ConceptNet, log_not, phrase_log_probability
 from samnb.models.concept_proposals import Proposer
+from samnb.models.concept_sight import sight_name, sight_of
 from samnb.models.concept_video import EVERY, follow
 from samnb.models.concepts import ConceptPrediction, Exemplars, Instance
 from samnb.models.convert import to_model_prompt
 from samnb.models.mobile import load_weights, read_info, save_weights
 from samnb.models.tracker import MemoryTracker
 from samnb.types import InputError, ModelError
+
+log = logging.getLogger(__name__)
 
 WEIGHTS_ENV: Final = "SAMNB_CONCEPT_WEIGHTS"
 """Environment variable that names another weights file than the packaged one."""
@@ -43,42 +49,11 @@ BOX_IOU: Final = 0.5
 _SURE: Final = 6.0
 
 
-class Calibration(nn.Module):
-    """Turns quality and words into honest probabilities, fitted on pictures of its own.
-
-    ``instance``: constant, weight of the quality's and of the words' logit. ``presence``:
-    constant, weight of the best instance's logit and of the logit of "any of them".
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.instance = nn.Parameter(torch.tensor([0.0, 1.0, 1.0]))
-        self.presence = nn.Parameter(torch.tensor([0.0, 1.0, 0.0]))
-
-    def instance_logits(self, quality: Tensor, log_probability: Tensor) -> Tensor:
-        """Logits that an instance matches: (N,) and (N, P) to (N, P)."""
-        constant, weight, words = self.instance
-        own = torch.logit(quality, eps=1e-4)[:, None]
-        told = torch.logit(log_probability.exp(), eps=1e-5)
-        logits: Tensor = constant + weight * own + words * told
-        return logits
-
-    def presence_logit(self, logits: Tensor) -> Tensor:
-        """Logit that the phrase names anything: (N, P) to (P,)."""
-        constant, best, anyone = self.presence
-        if len(logits) == 0:
-            return torch.full((logits.shape[1],), -_SURE)
-        none = F.logsigmoid(-logits).sum(0).clamp(max=-1e-5)
-        any_logit = torch.log(-torch.expm1(none)) - none
-        logit: Tensor = constant + best * logits.amax(0) + anyone * any_logit.clamp(-12, 12)
-        return logit
-
-
 class LearnedSegmenter:
     """The default :class:`~samnb.models.concepts.ConceptSegmenter`.
 
     Args:
-        tracker: proposes and follows masks; one that decodes many clicks at once.
+        tracker: its eyes propose masks, so they must decode many clicks at once; it follows them.
         proposer: says where to click.
         net: says what is seen.
         calibration: makes scores honest.
@@ -255,11 +230,9 @@ class LearnedSegmenter:
         return look, rows
 
     def _prompted(self, image: Image, look: Look, box: npt.NDArray[np.float32]) -> Look:
-        backend = self.tracker.backend
-        prompt = to_model_prompt(
-            FramePrompts(box_xyxy=box), look.size_hw, backend.size, backend.device
-        )
-        maps = backend.segment(look.features, prompt).logits[0].sigmoid().cpu()
+        sight = sight_of(self.tracker)
+        prompt = to_model_prompt(FramePrompts(box_xyxy=box), look.size_hw, sight.size, sight.device)
+        maps = sight.segment(look.features, prompt).logits[0].sigmoid().cpu()
         if not bool((maps > 0.5).any()):  # the model sees nothing there: take the box itself
             h, w = maps.shape[-2:]
             x0, y0, x1, y1 = box / np.array([look.size_hw[1], look.size_hw[0]] * 2, np.float32)
@@ -344,7 +317,7 @@ def save_segmenter(
     state = {f"{p}.{k}": v for p, m in parts.items() for k, v in m.state_dict().items()}
     facts = {
         "words": list(segmenter.words),
-        "tracker": segmenter.tracker.name.partition("@")[0],
+        "sight": sight_name(segmenter.tracker),
         **dict(info or {}),
     }
     save_weights(state, path, precision=precision, info={"concept": facts})
@@ -353,9 +326,12 @@ def save_segmenter(
 def load_segmenter(path: Path, tracker: MemoryTracker, family: str = "concept") -> LearnedSegmenter:
     """Read what :func:`save_segmenter` wrote.
 
+    A file says with whose eyes it was taught to see. With others it can be used, and sees worse:
+    a log line says so.
+
     Args:
         path: the file.
-        tracker: to propose masks with.
+        tracker: whose eyes propose masks, and who follows them.
         family: begins the segmenter's name, before the version.
 
     Raises:
@@ -375,6 +351,9 @@ def load_segmenter(path: Path, tracker: MemoryTracker, family: str = "concept") 
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             raise ModelError(f"{path}: expected weights of this release ({reason})") from error
+    sight, taught = sight_name(tracker), facts.get("sight")
+    if taught != sight:
+        log.warning("%s was taught to see with %s and looks with %s", path.name, taught, sight)
     device = tracker.backend.device
     name = f"{family}@{file_version([path])}"
     learned = facts.get("learned", ())

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from samnb.models.base import BoolMask, Image
 
-CROP: Final = 48
+CROP: Final = 64
 """Side of a view in pixels."""
 MARGIN: Final = 1.45
 """A view is so many times as large as the longer side of what it shows."""
@@ -64,12 +64,47 @@ def squares_around(maps: Tensor, size_hw: tuple[int, int]) -> Squares:
         size_hw: height and width of the picture in pixels.
     """
     (height, width), (h, w) = size_hw, maps.shape[-2:]
+    return _around(_boxes(maps) * torch.tensor([width / w, height / h] * 2))
+
+
+def squares_within(maps: Tensor, squares: Squares) -> Squares:
+    """Return the square to look at for each mask as it was drawn in another, (N, CROP, CROP) bool;
+    an empty one leaves the square as it is."""
+    held = torch.from_numpy(np.ascontiguousarray(squares, np.float32))
+    cells = _boxes(maps) * (held[:, 2:] / CROP)
+    around = _around(cells + held[:, [0, 1, 0, 1]])
+    empty = ~maps.flatten(1).any(1).numpy()
+    around[empty] = squares[empty]
+    return around
+
+
+def reframe(maps: Tensor, squares: Squares, others: Squares) -> Tensor:
+    """Turn (N, CROP, CROP) float maps of squares into maps of other squares; 0 beyond the first."""
+    held, wanted = (
+        torch.from_numpy(np.ascontiguousarray(s, np.float32)) for s in (squares, others)
+    )
+    steps = (torch.arange(CROP) + 0.5) / CROP
+    place = [
+        (wanted[:, at, None] + steps * wanted[:, 2:] - held[:, at, None]) / held[:, 2:] * 2 - 1
+        for at in (0, 1)
+    ]
+    across, down = place[0][:, None, :].expand(-1, CROP, -1), place[1][:, :, None]
+    grid = torch.stack([across, down.expand(-1, -1, CROP)], -1)
+    return F.grid_sample(maps[:, None], grid, align_corners=False)[:, 0]
+
+
+def _boxes(maps: Tensor) -> Tensor:
+    """Bounds of (N, h, w) bool masks in cells, (N, 4) float32: left, top, right, bottom."""
+    h, w = maps.shape[-2:]
     columns, rows = maps.any(1).float(), maps.any(2).float()
     x0, x1 = columns.argmax(1), w - columns.flip(1).argmax(1)
     y0, y1 = rows.argmax(1), h - rows.flip(1).argmax(1)
-    box = torch.stack([x0 * (width / w), y0 * (height / h), x1 * (width / w), y1 * (height / h)], 1)
-    side = (box[:, 2:] - box[:, :2]).amax(1) * MARGIN
-    corner = (box[:, :2] + box[:, 2:]) / 2 - side[:, None] / 2
+    return torch.stack([x0, y0, x1, y1], 1).float()
+
+
+def _around(boxes: Tensor) -> Squares:
+    side = (boxes[:, 2:] - boxes[:, :2]).amax(1) * MARGIN
+    corner = (boxes[:, :2] + boxes[:, 2:]) / 2 - side[:, None] / 2
     return torch.cat([corner, side[:, None]], 1).numpy().astype(np.float32)
 
 

@@ -41,7 +41,8 @@ from torch.nn import functional as F
 
 from samnb.metrics.cgf1 import PairCount
 from samnb.models.checkpoints import file_version
-from samnb.models.concept import Calibration, LearnedSegmenter, load_segmenter, save_segmenter
+from samnb.models.concept import LearnedSegmenter, load_segmenter, save_segmenter
+from samnb.models.concept_calibration import Calibration
 from samnb.models.concept_check import Check, checked
 from samnb.models.concept_lessons import (
     TRAINED,

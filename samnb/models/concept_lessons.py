@@ -15,11 +15,13 @@ from torch.nn import functional as F
 from samnb.masks.rle import encode_many
 from samnb.metrics.cgf1 import PairCount, count_pair, mask_ious
 from samnb.models.base import BoolMask, Image
-from samnb.models.concept import Calibration, LearnedSegmenter, check_image
-from samnb.models.concept_crops import Pyramid, squares_around, view_labels, view_maps
-from samnb.models.concept_look import Look, tidy
+from samnb.models.concept import LearnedSegmenter, check_image
+from samnb.models.concept_calibration import Calibration
+from samnb.models.concept_crops import view_labels
+from samnb.models.concept_look import Look, frame, tidy, views_around
 from samnb.models.concept_net import ConceptNet, phrase_log_probability
 from samnb.models.concept_proposals import propose
+from samnb.models.concept_sight import sight_name
 from samnb.models.verifier_foundation.world import asked_phrases
 from samnb.synthetic.concepts import make_concept_scene
 from samnb.synthetic.things import WORLD
@@ -33,7 +35,7 @@ REHEARSAL_SEED: Final = 640_000
 """Made-up pictures of the default world have seeds from here on; others are for measuring."""
 TRAINED: Final = ("trunk", "to_embedding", "to_quality")
 """Parts of the net that fine-tuning moves, beside the words."""
-_MAP: Final = 64
+_MAP: Final = 96
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +67,7 @@ class Lesson:
             nobody will ask about the picture.
         masks: of each phrase, all decided instances.
         picture: see :func:`digest`.
+        mirrored: of the views that the look has, the same of their mirror images; None without it.
     """
 
     pooled: Tensor
@@ -74,6 +77,7 @@ class Lesson:
     look: Look | None = None
     masks: tuple[tuple[Rle, ...], ...] = ()
     picture: str = ""
+    mirrored: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,19 +133,19 @@ def look_at_pairs(segmenter: LearnedSegmenter, pairs: Sequence[DecidedPair]) -> 
     image, net = pairs[0].image, segmenter.net
     size_hw = image.shape[0], image.shape[1]
     features, found = propose(segmenter.tracker, segmenter.proposer, image, grid=segmenter.grid)
+    squares, views = frame(net, image, found)
+    n = len(squares)
     masks = [m for p in pairs for m in p.masks if m.any()]
-    maps = found.maps
     if masks:
         own = torch.from_numpy(np.stack(masks)).float()[:, None]
-        side = maps.shape[-1] if len(maps) else _MAP
-        small = F.interpolate(own, size=(side, side), mode="area")[:, 0]
+        small = F.interpolate(own, size=(_MAP, _MAP), mode="area")[:, 0]
         small = small / small.amax((1, 2), keepdim=True)  # even a speck reaches 0.5
-        maps = torch.cat([maps, small]) if len(maps) else small
-    squares = squares_around(maps > 0.5, size_hw)
-    prior = view_maps(maps, squares, size_hw)
-    views = torch.cat([Pyramid(image).views(squares), prior[:, None]], 1)
+        around, shown_there = views_around(image, small)
+        squares, views = np.concatenate([squares, around]), torch.cat([views, shown_there])
     pooled, fine = net.pool(views.to(net.vectors.device))
-    shown = (prior > 0.5).numpy()
+    mirrored, back = net.pool(views[:n].flip(-1).to(net.vectors.device))
+    fine = (fine[:n] + back.flip(-1)) / 2
+    shown = (views[:, 3] > 0.5).numpy()
     scale = (shown.shape[-1] / squares[:, 2]) ** 2
     overlap: dict[int, np.ndarray] = {}
     for pair in pairs:
@@ -150,17 +154,16 @@ def look_at_pairs(segmenter: LearnedSegmenter, pairs: Sequence[DecidedPair]) -> 
             inter = (seen & shown).sum((1, 2))
             union = shown.sum((1, 2)) + mask.sum() * scale - inter
             overlap[id(mask)] = inter / np.maximum(union, 1)
-    none = np.zeros(len(maps))
-    target = np.full((len(maps), len(pairs)), -1, np.int64)
+    none = np.zeros(len(squares))
+    target = np.full((len(squares), len(pairs)), -1, np.int64)
     for column, pair in enumerate(pairs):
         best = np.max([none, *(overlap[id(m)] for m in pair.masks)], axis=0)
         target[best < OTHER, column] = 0
         target[best >= SAME, column] = 1
     best = np.max([none, *overlap.values()], axis=0)
     whole = np.where(best >= SAME, 1, np.where((best > 0.1) & (best < OTHER), 0, -1))
-    n = len(found.maps)
     look = Look(
-        size_hw, squares[:n], fine[:n].cpu().numpy(), np.zeros(n, np.float32), pooled[:n, :1],
+        size_hw, squares[:n], fine.cpu().numpy(), np.zeros(n, np.float32), pooled[:n, :1],
         features,
     )  # fmt: skip
     return Lesson(
@@ -171,6 +174,7 @@ def look_at_pairs(segmenter: LearnedSegmenter, pairs: Sequence[DecidedPair]) -> 
         look,
         tuple(tuple(encode_many(list(p.masks))) for p in pairs),
         digest(image),
+        mirrored,
     )
 
 
@@ -185,9 +189,10 @@ def answers(segmenter: LearnedSegmenter, lesson: Lesson) -> list[PairCount]:
     Raises:
         InputError: the look was not kept.
     """
-    if lesson.look is None:
+    if lesson.look is None or lesson.mirrored is None:
         raise InputError("lesson: expected one with its look, got one without")
-    embedding, whole = segmenter.net.read(lesson.pooled[: len(lesson.look)])
+    own = lesson.pooled[: len(lesson.look)]
+    embedding, whole = segmenter.net.read_both(own, lesson.mirrored)
     lesson.look.compared()  # kept, for every version asked
     quality = whole.sigmoid().cpu().numpy()
     seen = tidy(replace(lesson.look, quality=quality, embedding=embedding.cpu()))
@@ -221,15 +226,17 @@ def rehearsals(
         scene = make_concept_scene(REHEARSAL_SEED + len(held), split="train")
         asked = asked_phrases(scene, np.random.default_rng([scene.seed, 17]))
         pairs = [DecidedPair(scene.image, p, scene.truth(p)) for p in asked]
-        held.append(replace(look_at_pairs(segmenter, pairs), look=None, masks=()))
+        seen = look_at_pairs(segmenter, pairs)
+        held.append(replace(seen, look=None, masks=(), mirrored=None))
         if on_look is not None and on_look():
             break
     return held[:n]
 
 
 def _fingerprint(segmenter: LearnedSegmenter) -> str:
-    """What the pooled features depend on: the tracker, the proposer, the net's frozen part."""
-    seen = hashlib.blake2b(f"{segmenter.tracker.name} {segmenter.grid}".encode(), digest_size=16)
+    """What the pooled features depend on: the eyes, the proposer, the net's frozen part."""
+    sight = f"{sight_name(segmenter.tracker)} {segmenter.grid}"
+    seen = hashlib.blake2b(sight.encode(), digest_size=16)
     moved = (*TRAINED, "vectors", "bias", "rules", "exemplars")
     for part in (segmenter.proposer, segmenter.net):
         for name, value in part.state_dict().items():

@@ -16,11 +16,13 @@ from samnb.models.concept_crops import (
     Pyramid,
     Squares,
     paste,
+    reframe,
     squares_around,
+    squares_within,
     view_maps,
 )
 from samnb.models.concept_net import ConceptNet
-from samnb.models.concept_proposals import Proposer, propose
+from samnb.models.concept_proposals import Proposals, Proposer, propose
 from samnb.models.tracker import MemoryTracker
 
 MIN_QUALITY: Final = 0.1
@@ -33,7 +35,9 @@ INSIDE: Final = 0.85
 """Nor does it name a mask of which more than this share lies in a likelier one, or the other
 way round: one of the two is a part of the other, or holds something beside it."""
 MAX_THINGS: Final = 60
-GRID: Final = 4
+DRAWN_IOU: Final = 0.85
+"""Two drawings that overlap more than this are looked at once."""
+GRID: Final = 3
 """Clicks along each side beside those where the proposer sees something."""
 _COMPARED: Final = 160
 """Masks are compared in pictures of this many pixels along the longer side."""
@@ -49,7 +53,7 @@ class Look:
         mask_logits: (N, CROP, CROP) float32.
         quality: (N,) float32 in [0, 1], probability of being one whole thing.
         embedding: (N, D) float32, see :class:`samnb.models.concept_net.Seen`.
-        features: the tracker's features of the picture.
+        features: of the picture, to decode exemplars from.
         pasted: masks that were asked for before.
         small: what was compared before, see :meth:`compared`.
     """
@@ -75,13 +79,7 @@ class Look:
     def compared(self) -> npt.NDArray[np.float32]:
         """All masks, small and flat, to be compared with each other: (N, P) float32, 0 or 1."""
         if not self.small:
-            scale = min(1.0, _COMPARED / max(self.size_hw))
-            h, w = (max(1, round(side * scale)) for side in self.size_hw)
-            masks = [
-                paste(logits, square * scale, (h, w)).ravel()
-                for logits, square in zip(self.mask_logits, self.squares, strict=True)
-            ]
-            self.small.append(np.array(masks, np.float32).reshape(len(self), h * w))
+            self.small.append(_small(self.mask_logits, self.squares, self.size_hw))
         return self.small[0]
 
     def rows(self, chosen: list[int]) -> Look:
@@ -115,32 +113,89 @@ def look_at(
     """Propose masks, refine and judge them, and drop repetitions.
 
     Args:
-        tracker: gives features and answers clicks.
+        tracker: its eyes give features and answer clicks.
         proposer: says where to click.
         net: in evaluation mode.
         image: (H, W, 3) uint8 RGB.
         grid: see :func:`samnb.models.concept_proposals.propose`.
     """
     features, found = propose(tracker, proposer, image, grid=grid)
-    return tidy(view_all(net, image, found.maps, features))
+    return tidy(look_over(net, image, found, features))
 
 
-@torch.no_grad()
+def look_over(net: ConceptNet, image: Image, found: Proposals, features: Features) -> Look:
+    """Look at proposals; only those that are the same as others are dropped."""
+    return _read(net, image, *frame(net, image, found), features)
+
+
 def view_all(net: ConceptNet, image: Image, maps: Tensor, features: Features) -> Look:
-    """Look at proposed masks, (N, h, w) float32 in [0, 1]; none is dropped."""
+    """Look at masks, (N, h, w) float32 in [0, 1], as they are; none is dropped."""
+    return _read(net, image, *views_around(image, maps), features)
+
+
+def views_around(image: Image, maps: Tensor) -> tuple[Squares, Tensor]:
+    """Where (N, h, w) masks are, and views of them, (N, 4, CROP, CROP) as the net reads them."""
     size_hw = image.shape[0], image.shape[1]
     squares = squares_around(maps > 0.5, size_hw)
     prior = view_maps(maps, squares, size_hw)
-    views = torch.cat([Pyramid(image).views(squares), prior[:, None]], 1)
-    seen = net(views.to(net.vectors.device))
+    return squares, torch.cat([Pyramid(image).views(squares), prior[:, None]], 1)
+
+
+@torch.no_grad()
+def frame(net: ConceptNet, image: Image, found: Proposals) -> tuple[Squares, Tensor]:
+    """Draw what is proposed, and view each drawing in a square of its own.
+
+    A proposal is at times a part of a thing, or the thing and more, and then its view shows too
+    little or is too coarse. Once it is drawn, its place is known better. Of drawings that are the
+    same, that of the proposal with the most confidence is kept.
+
+    Args:
+        net: draws.
+        image: (H, W, 3) uint8 RGB.
+        found: what is proposed, best first.
+
+    Returns:
+        squares and (M, 4, CROP, CROP) views, M at most the number of proposals.
+    """
+    squares, views = views_around(image, found.maps)
+    drawn = net.drawer(views.to(net.vectors.device))[0].cpu()
+    small = _small(drawn.numpy(), squares, (image.shape[0], image.shape[1]))
+    kept: list[int] = []
+    for at in range(len(squares)):
+        if small[at].any() and not (_overlap(small, at, kept)[0] > DRAWN_IOU).any():
+            kept.append(at)
+    drawn, squares = drawn[kept], squares[kept]
+    again = squares_within(drawn > 0, squares)
+    prior = reframe(drawn.sigmoid(), squares, again)
+    return again, torch.cat([Pyramid(image).views(again), prior[:, None]], 1)
+
+
+@torch.no_grad()
+def _read(
+    net: ConceptNet, image: Image, squares: Squares, views: Tensor, features: Features
+) -> Look:
+    seen = net.look_twice(views.to(net.vectors.device))
     return Look(
-        size_hw,
+        (image.shape[0], image.shape[1]),
         squares,
         seen.mask.cpu().numpy(),
         seen.quality.sigmoid().cpu().numpy(),
         seen.embedding.cpu(),
         features,
     )
+
+
+def _small(
+    logits: npt.NDArray[np.float32], squares: Squares, size_hw: tuple[int, int]
+) -> npt.NDArray[np.float32]:
+    """Drawn masks in a small picture, flat: (N, P) float32, 0 or 1."""
+    scale = min(1.0, _COMPARED / max(size_hw))
+    h, w = (max(1, round(side * scale)) for side in size_hw)
+    masks = [
+        paste(one, square * scale, (h, w)).ravel()
+        for one, square in zip(logits, squares, strict=True)
+    ]
+    return np.array(masks, np.float32).reshape(len(logits), h * w)
 
 
 def tidy(look: Look) -> Look:

@@ -1,8 +1,8 @@
 """Masks of everything in a picture, without asking what it is.
 
-A grid of clicks costs a second and steps over small things. Here a small head reads the
-features that the tracker has computed anyway and says where things are; the tracker's own
-decoder is then clicked there and at a coarse grid, on the same features.
+A grid of clicks costs seconds and steps over small things. Here a small head reads the features
+of the picture, which are needed anyway, and says where things are; the decoder that belongs to
+them is then clicked there and at a coarse grid.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from samnb.models.backend import Features
 from samnb.models.base import Image
+from samnb.models.concept_sight import sight_of
 from samnb.models.grid import grid_points
 from samnb.models.griddecode import ClickDecoder
 from samnb.models.tracker import MemoryTracker
@@ -25,6 +26,8 @@ from samnb.types import ModelError
 
 MAX_CLICKS: Final = 24
 """Clicks at the places where things are most likely."""
+AT_ONCE: Final = 8
+"""Clicks decoded together; more take longer on a processor, whose cache they leave."""
 MIN_HEAT: Final = 0.1
 """A place less likely than this is not clicked."""
 SAME_IOU: Final = 0.85
@@ -37,7 +40,7 @@ MIN_CELLS: Final = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Proposals:
-    """Masks at the size of the tracker's decoder.
+    """Masks at the size of the decoder.
 
     Attributes:
         maps: (N, h, w) float32, probability that a cell belongs to the mask.
@@ -49,7 +52,7 @@ class Proposals:
 
 
 class Proposer(nn.Module):
-    """Reads the tracker's features of stride 8 and 16 and says where things are.
+    """Reads features of stride 8 and 16 and says where things are.
 
     Args:
         fine: channels at stride 8.
@@ -98,26 +101,31 @@ def propose(
     """Encode a picture once and propose masks of what is in it.
 
     Args:
-        tracker: a model that decodes many clicks at once, such as ``mobile``.
+        tracker: whose eyes to use (:mod:`samnb.models.concept_sight`); they must decode many
+            clicks at once, as those of ``mobile`` do.
         proposer: says where to click.
         image: (H, W, 3) uint8 RGB.
         grid: further clicks along each side, for things that the proposer does not know.
 
     Raises:
-        ModelError: the tracker cannot decode many clicks at once.
+        ModelError: they cannot decode many clicks at once.
     """
-    backend = tracker.backend
-    if not isinstance(backend, ClickDecoder):
+    sight = sight_of(tracker)
+    if not isinstance(sight, ClickDecoder):
         raise ModelError(f"tracker: expected one that decodes grids of clicks, got {tracker.name}")
     size_hw = image.shape[0], image.shape[1]
-    features = backend.encode(image)
+    features = sight.encode(image)
     heat = proposer(*feature_maps(features)).sigmoid()[0]
     clicks = np.concatenate([peaks(heat, size_hw), grid_points(size_hw, grid)])
     if len(clicks) == 0:
         side = features.sizes_hw[0]
         return features, Proposals(torch.zeros(0, *side), torch.zeros(0))
-    logits, ious, _ = backend.decode_clicks(features, clicks, size_hw)
-    return features, tidy(logits.flatten(0, 1).cpu(), ious.flatten().cpu())
+    found = [
+        sight.decode_clicks(features, clicks[at : at + AT_ONCE], size_hw)
+        for at in range(0, len(clicks), AT_ONCE)
+    ]
+    logits, ious = (torch.cat([one[k].flatten(0, 1) for one in found]).cpu() for k in (0, 1))
+    return features, tidy(logits, ious)
 
 
 def tidy(logits: Tensor, confidence: Tensor) -> Proposals:

@@ -26,10 +26,8 @@ are of the difference from the first row, 95 %, by pictures.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,13 +40,12 @@ from samnb.metrics.cgf1 import PairCount, count_pair, mask_ious, total
 from samnb.metrics.paired import interval
 from samnb.models.concept import LearnedSegmenter, load_segmenter, save_segmenter
 from samnb.models.concept_finetune import ConceptFinetuneSettings, DecidedPair, finetune_concept
-from samnb.models.concept_look import GRID, tidy, view_all
-from samnb.models.concept_proposals import Proposer, propose
+from samnb.models.concept_look import GRID, look_over, tidy
+from samnb.models.concept_proposals import propose
 from samnb.models.concept_registry import load_concept_segmenter
 from samnb.models.concept_training.cli import learn
-from samnb.models.concept_training.phrases import Asked
-from samnb.models.concept_training.samples import Samples
-from samnb.models.concept_training.train import ConceptSettings, gather
+from samnb.models.concept_training.gather import gathered
+from samnb.models.concept_training.settings import ConceptSettings
 from samnb.models.concepts import ConceptPrediction, ConceptSegmenter
 from samnb.models.registry import load_model
 from samnb.models.tracker import MemoryTracker
@@ -193,7 +190,7 @@ def scratch(n: int, folder: Path, how_many: list[int | None], settings: ConceptS
     if not isinstance(tracker, MemoryTracker):
         raise TypeError(f"expected a SAM 2, got {tracker.name}")
     folder.mkdir(parents=True, exist_ok=True)
-    proposer, lessons = _gathered(tracker, folder, settings)
+    proposer, samples, told = gathered(tracker, folder, settings)
     scenes = [make_concept_scene(FIRST + i, split="test") for i in range(n)]
     with torch.no_grad():
         maps = [propose(tracker, proposer, scene.image, grid=GRID) for scene in scenes]
@@ -203,12 +200,14 @@ def scratch(n: int, folder: Path, how_many: list[int | None], settings: ConceptS
     for k in how_many:
         path = folder / f"{settings.seed}.{'all' if k is None else k}.safetensors"
         if not path.exists():
-            made = learn(tracker, proposer, *lessons(), replace(settings, hard_negatives=k))
+            taught = replace(settings, hard_negatives=k)
+            keep = path.with_suffix("")
+            made = learn(tracker, proposer, samples, told, taught, keep=keep)
             save_segmenter(made, path, precision="float16")
         segmenter = load_segmenter(path, tracker)
         counts = []
         for scene, (features, found) in zip(scenes, maps, strict=True):
-            look = tidy(view_all(segmenter.net, scene.image, found.maps, features))
+            look = tidy(look_over(segmenter.net, scene.image, found, features))
             counts.append([count(scene, p, segmenter.answer(look, p)) for p in asked(scene)])
         row("all false phrases" if k is None else f"{k} negatives",
             [one for each in counts for one in each])  # fmt: skip
@@ -216,30 +215,6 @@ def scratch(n: int, folder: Path, how_many: list[int | None], settings: ConceptS
             base = counts
         else:
             against(base, counts)
-
-
-def _gathered(
-    tracker: MemoryTracker, folder: Path, settings: ConceptSettings
-) -> tuple[Proposer, Callable[[], tuple[Samples, tuple[Asked, ...]]]]:
-    """The proposer of a seed, and how to read its views; they are made where they are not."""
-    views, weights = (folder / f"{settings.seed}.{end}" for end in ("views.npz", "proposer.pt"))
-    asked_of = folder / f"{settings.seed}.asked.json"
-    torch.manual_seed(settings.seed)
-    proposer = Proposer()
-    if not asked_of.exists():
-        samples, told = gather(tracker, proposer, settings)
-        np.savez(views, **{name: getattr(samples, name) for name in Samples.__slots__})
-        torch.save(proposer.state_dict(), weights)
-        asked_of.write_text(json.dumps([[one.there, one.near] for one in told]))
-    proposer.load_state_dict(torch.load(weights))
-
-    def read() -> tuple[Samples, tuple[Asked, ...]]:
-        with np.load(views) as held:
-            samples = Samples(**{name: held[name] for name in Samples.__slots__})
-        told = json.loads(asked_of.read_text())
-        return samples, tuple(Asked(tuple(there), tuple(near)) for there, near in told)
-
-    return proposer.eval(), read
 
 
 def against(one: list[list[PairCount]], other: list[list[PairCount]]) -> None:

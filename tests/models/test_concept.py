@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from samnb.models.concept import Calibration, load_segmenter, save_segmenter
+from samnb.models.checkpoints import file_version
+from samnb.models.concept import load_segmenter, save_segmenter
+from samnb.models.concept_calibration import Calibration
 from samnb.models.concept_registry import load_concept_segmenter
+from samnb.models.concept_sight import sight_name
 from samnb.models.concepts import Exemplars
+from samnb.models.mobile import build_mobile, read_info
+from samnb.models.sam2 import Sam2Tracker
 from samnb.synthetic.concepts import hard_negatives, make_concept_scene
 from samnb.types import ModelError
 
@@ -113,6 +118,21 @@ def test_what_is_saved_is_what_is_loaded(segmenter, tmp_path):
     assert torch.allclose(again.net.vectors, segmenter.net.vectors, atol=1e-2)
     one, two = (m.segment(SCENES[0].image, ["cup"])[0] for m in (again, segmenter))
     assert one.presence == pytest.approx(two.presence, abs=0.02)
+
+
+def test_a_file_says_with_whose_eyes_it_sees(segmenter, tmp_path, caplog):
+    path = tmp_path / "one.safetensors"
+    save_segmenter(segmenter, path)
+    assert read_info(path)["concept"]["sight"] == sight_name(segmenter.tracker)
+    load_segmenter(path, segmenter.tracker)
+    assert not caplog.records
+    plain = Sam2Tracker(build_mobile(256, eyes=False, choose=False), "plain@1", device="cpu")
+    other = load_segmenter(path, plain)
+    assert other.name == segmenter_name(path) and "looks with plain@1" in caplog.text
+
+
+def segmenter_name(path):
+    return f"concept@{file_version([path])}"
 
 
 def test_learned_words_are_loaded_as_what_they_are(segmenter, tmp_path):

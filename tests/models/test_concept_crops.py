@@ -6,7 +6,9 @@ from samnb.models.concept_crops import (
     MARGIN,
     Pyramid,
     paste,
+    reframe,
     squares_around,
+    squares_within,
     view_labels,
     view_maps,
 )
@@ -29,8 +31,8 @@ def test_a_view_shows_that_part_of_the_picture_and_nothing_beyond_it():
     image = np.zeros((96, 96, 3), np.uint8)
     image[:48, :48] = 255
     (view,) = Pyramid(image).views(np.array([[0, 0, 96]], np.float32))
-    assert torch.allclose(view[:, :20, :20], torch.tensor(1.0))
-    assert torch.allclose(view[:, 28:, 28:], torch.tensor(-1.0))
+    assert torch.allclose(view[:, : CROP // 2 - 2, : CROP // 2 - 2], torch.tensor(1.0))
+    assert torch.allclose(view[:, CROP // 2 + 2 :, CROP // 2 + 2 :], torch.tensor(-1.0))
     (beyond,) = Pyramid(image).views(np.array([[-200, -200, 90]], np.float32))
     assert not beyond.any()
 
@@ -67,3 +69,24 @@ def test_a_view_that_reaches_beyond_the_picture_can_be_pasted():
     logits = np.full((CROP, CROP), 5.0, np.float32)
     back = paste(logits, np.array([-10, -10, 30], np.float32), (40, 40))
     assert back[:19, :19].all() and not back[21:].any() and not back[:, 21:].any()
+
+
+def test_the_place_of_a_drawing_is_found_within_its_view():
+    cells = torch.zeros(2, CROP, CROP, dtype=torch.bool)
+    cells[0, CROP // 4 : CROP // 2, CROP // 4 : CROP // 2] = True
+    squares = np.array([[40, 20, 80], [1, 2, 3]], np.float32)
+    found = squares_within(cells, squares)
+    # A quarter of 80 pixels on each side, so 20 long, around (40 + 30, 20 + 30).
+    side = 20 * MARGIN
+    assert np.allclose(found[0], [70 - side / 2, 50 - side / 2, side])
+    assert np.array_equal(found[1], squares[1]), "nothing is drawn there"
+
+
+def test_a_map_is_the_same_in_another_square():
+    mask = np.zeros((60, 80), np.uint8)
+    mask[20:40, 30:60] = 1
+    one, other = (np.array([place], np.float32) for place in ((10, 0, 60), (20, 10, 50)))
+    maps = torch.from_numpy(view_labels(mask, one) > 0).float()
+    moved = reframe(maps, one, other)[0].numpy() > 0.5
+    assert (moved != (view_labels(mask, other)[0] > 0)).mean() < 0.03
+    assert not reframe(maps, one, np.array([[200, 200, 50]], np.float32)).any()

@@ -6,7 +6,9 @@ import torch
 
 from samnb.models.backend import Features
 from samnb.models.concept_crops import CROP
-from samnb.models.concept_look import MIN_QUALITY, Look, distinct, tidy
+from samnb.models.concept_look import MIN_QUALITY, Look, distinct, frame, tidy
+from samnb.models.concept_net import ConceptNet
+from samnb.models.concept_proposals import Proposals
 
 SIZE_HW = (96, 96)
 
@@ -15,7 +17,8 @@ def look_of(boxes_xyxy, quality):
     """Things that are boxes; each view is the picture, so a mask is drawn as it will be read."""
     logits = np.full((len(boxes_xyxy), CROP, CROP), -9.0, np.float32)
     for row, (x0, y0, x1, y1) in zip(logits, boxes_xyxy, strict=True):
-        row[y0 // 2 : y1 // 2, x0 // 2 : x1 // 2] = 9.0
+        y0, y1, x0, x1 = (v * CROP // SIZE_HW[0] for v in (y0, y1, x0, x1))
+        row[y0:y1, x0:x1] = 9.0
     squares = np.tile(np.array([[0, 0, SIZE_HW[0]]], np.float32), (len(boxes_xyxy), 1))
     none = Features((), torch.zeros(0), ())
     embedding = torch.arange(len(boxes_xyxy)).float()[:, None]
@@ -65,3 +68,27 @@ def test_rows_keep_what_was_compared():
 def test_nothing_stays_nothing():
     look = tidy(look_of([], []))
     assert len(look) == 0 and distinct(look, np.zeros(0, np.float32)) == []
+
+
+@pytest.fixture
+def draws():
+    """A net that draws what was proposed."""
+    net = ConceptNet(("cup",)).eval()
+    net.drawer.forward = lambda views: (torch.logit(views[:, 3], eps=1e-3), None)
+    return net
+
+
+def test_equal_drawings_are_viewed_once_each_in_its_own_square(draws):
+    maps = torch.zeros(3, 48, 48)
+    maps[0, 4:12, 4:12] = maps[1, 4:12, 4:13] = maps[2, 30:40, 30:40] = 1.0
+    image = np.full((96, 96, 3), 90, np.uint8)
+    squares, views = frame(draws, image, Proposals(maps, torch.tensor([0.9, 0.8, 0.7])))
+    assert len(squares) == 2 and views.shape == (2, 4, CROP, CROP)
+    centres = squares[:, :2] + squares[:, 2:] / 2
+    assert np.allclose(centres, [[16, 16], [70, 70]], atol=2)
+
+
+def test_nothing_proposed_is_nothing_to_look_at(draws):
+    none = Proposals(torch.zeros(0, 48, 48), torch.zeros(0))
+    squares, views = frame(draws, np.zeros((96, 96, 3), np.uint8), none)
+    assert squares.shape == (0, 3) and views.shape == (0, 4, CROP, CROP)

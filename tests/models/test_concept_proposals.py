@@ -45,16 +45,30 @@ def test_a_tracker_that_answers_one_click_at_a_time_is_refused(tmp_path):
         propose(tracker, Proposer(), np.zeros((32, 32, 3), np.uint8), grid=2)
 
 
+def test_many_clicks_are_answered_as_a_few_are(monkeypatch):
+    tracker = load_model("mobile", device="cpu")
+    image = np.full((96, 128, 3), 90, np.uint8)
+    image[30:60, 40:80] = (220, 30, 30)
+    torch.manual_seed(0)
+    proposer, found = Proposer().eval(), []
+    for at_once in (2, 100):
+        monkeypatch.setattr("samnb.models.concept_proposals.AT_ONCE", at_once)
+        found.append(propose(tracker, proposer, image, grid=3)[1].maps)
+    assert len(found[0]) and torch.allclose(*found, atol=1e-3)
+
+
 def test_proposals_come_with_the_features_they_were_made_from():
     tracker = load_model("mobile", device="cpu")
     image = np.full((96, 128, 3), 90, np.uint8)
     image[30:60, 40:80] = (220, 30, 30)
     torch.manual_seed(0)
     features, found = propose(tracker, Proposer().eval(), image, grid=4)
-    assert features.sizes_hw[-1] == (16, 16)
-    assert found.maps.shape[1:] == (64, 64)
-    truth = torch.zeros(64, 64, dtype=torch.bool)
-    truth[20:40, 20:40] = True
+    eyes = tracker.backend.eyes
+    assert features.sizes_hw[-1] == (eyes.size // 16, eyes.size // 16)
+    side = eyes.size // 4
+    assert found.maps.shape[1:] == (side, side)
+    truth = torch.zeros(side, side, dtype=torch.bool)
+    truth[side * 30 // 96 : side * 60 // 96, side * 40 // 128 : side * 80 // 128] = True
     shown = found.maps > 0.5
     iou = (shown & truth).sum((1, 2)) / (shown | truth).sum((1, 2))
     assert float(iou.max()) > 0.7

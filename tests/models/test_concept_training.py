@@ -5,28 +5,32 @@ import pytest
 import torch
 
 from samnb.models.concept_crops import CROP
-from samnb.models.concept_net import ConceptNet
+from samnb.models.concept_net import PARTS, ConceptNet
+from samnb.models.concept_training import train
+from samnb.models.concept_training.gather import gathered, heat_target, spoilt_samples
 from samnb.models.concept_training.judge import phrases_to_ask, score
 from samnb.models.concept_training.phrases import (
     COMBINATIONS,
+    READS,
     WORDS,
     PhraseBook,
     ask,
     phrase_loss,
 )
 from samnb.models.concept_training.samples import join, sample_masks, spoil
+from samnb.models.concept_training.settings import ConceptSettings, training_scene
 from samnb.models.concept_training.train import (
-    ConceptSettings,
-    heat_target,
-    spoilt_samples,
-    train_head,
+    drawn_iou,
+    roughened,
+    train_drawing,
     train_net,
-    training_scene,
+    train_reading,
 )
+from samnb.models.registry import load_model
 from samnb.synthetic.concepts import HELD_OUT, make_concept_scene
 from samnb.synthetic.things import parse_phrase
 
-SETTINGS = ConceptSettings(scenes=1, extra=1, steps=12, batch=16)
+SETTINGS = ConceptSettings(scenes=1, extra=1, steps=12, drawing_steps=30, more_steps=30, batch=16)
 SCENES = [training_scene(SETTINGS, i) for i in range(3)]
 
 
@@ -63,7 +67,11 @@ def test_true_masks_make_samples_of_themselves():
     found = sample_masks(scene.image, scene.labels, rows, masks)
     assert found.iou.min() > 0.85
     assert found.thing.tolist() == [40 + i for i in range(len(rows))]
-    assert found.views(np.arange(len(found))).shape == (len(found), 4, CROP, CROP)
+    every = np.arange(len(found))
+    views, truth = found.views(every), found.masks(every)
+    assert views.shape == (len(found), 4, CROP, CROP) and truth.shape == (len(found), CROP, CROP)
+    assert ((views[:, 3] > 0.5) == (truth > 0.5)).float().mean() > 0.99
+    assert np.allclose(found.area, truth.sum((1, 2)), rtol=0.1)
 
 
 def test_a_background_is_a_sample_of_nothing():
@@ -103,15 +111,89 @@ def test_training_lowers_the_loss_and_is_repeatable(samples):
     assert losses == again and torch.equal(vectors, same)
 
 
-def test_going_on_with_the_head_leaves_masks_and_features_as_they_are(samples):
+def test_nouns_learn_nothing_of_colours_and_colours_nothing_else(samples):
+    torch.manual_seed(0)
+    net = ConceptNet(WORDS)
+    train_net(net, samples, SETTINGS)
+    sizes = [size for size, _ in PARTS.values()]
+    for word, row in zip(WORDS, net.vectors.detach(), strict=True):
+        read = {name for name, part in zip(PARTS, row.split(sizes), strict=True) if part.any()}
+        assert read == set(READS[word]), word
+
+
+def test_a_run_that_goes_on_from_its_checkpoint_ends_where_it_would_have(
+    samples, tmp_path, monkeypatch
+):
+    keep = tmp_path / "net.pt"
+
+    def run(where):
+        torch.manual_seed(0)
+        net = ConceptNet(WORDS)
+        return train_net(net, samples, SETTINGS, keep=where), net.vectors.detach()
+
+    whole, vectors = run(None)
+    left = iter(range(6))
+
+    def stops(*args):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return mask_loss(*args)
+
+    mask_loss = train.mask_loss
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(train, "_SAVED_EVERY", 4)
+        patched.setattr(train, "mask_loss", stops)
+        run(keep)
+    assert keep.exists()
+    again, same = run(keep)
+    assert again == whole and torch.equal(vectors, same)
+
+
+def test_going_on_with_drawing_leaves_words_as_they_are(samples):
+    torch.manual_seed(0)
+    net = ConceptNet(WORDS)
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    losses = train_drawing(net, samples, SETTINGS)
+    assert np.mean(losses[-5:]) < np.mean(losses[:5])
+    moved = {k for k, v in net.state_dict().items() if not torch.equal(v, before[k])}
+    assert {k.partition(".")[0] for k in moved} == {"drawer", "vectors"}
+    assert all(value.requires_grad for value in net.parameters())
+
+
+def test_rougher_masks_are_near_those_that_they_were_and_some_are_the_same():
+    mask = torch.zeros(60, 32, 32)
+    mask[:, 8:24, 8:24] = 1.0
+    rough = roughened(mask, np.random.default_rng(0))
+    shared = ((rough > 0.5) & (mask > 0.5)).sum((1, 2)) / ((rough > 0.5) | (mask > 0.5)).sum((1, 2))
+    assert 0.2 < (shared == 1).float().mean() < 0.7 and shared.min() > 0.3
+    assert rough.min() >= 0 and rough.max() <= 1
+
+
+def test_going_on_with_reading_leaves_masks_as_they_are(samples):
     torch.manual_seed(0)
     net = ConceptNet(WORDS)
     views = samples.views(np.arange(4))
     before = net.eval().pool(views)
-    losses = train_head(net, samples, ConceptSettings(head_steps=30))
+    losses = train_reading(net, samples, SETTINGS)
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
     after = net.pool(views)
-    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert torch.equal(before[1], after[1]) and not torch.equal(before[0], after[0])
+    assert all(value.requires_grad for value in net.parameters())
+
+
+def test_what_was_gathered_is_read_again(tmp_path):
+    tracker = load_model("mobile", device="cpu")
+    settings = ConceptSettings(scenes=1, extra=1, proposer_steps=1)
+    one, two = (gathered(tracker, tmp_path, settings) for _ in range(2))
+    assert len(one[1]) > 4 and np.array_equal(one[1].colours, two[1].colours)
+    assert one[2] == two[2] and torch.equal(one[0].fine.weight, two[0].fine.weight)
+
+
+def test_a_drawing_of_a_part_does_not_fit_though_it_fills_its_view():
+    logits = torch.full((1, 4, 4), 5.0)
+    truth = torch.ones(1, 4, 4)
+    assert drawn_iou(logits, truth, torch.tensor([16.0])).item() == 1.0
+    assert drawn_iou(logits, truth, torch.tensor([64.0])).item() == 0.25
 
 
 def test_a_picture_asks_for_what_is_there_and_for_so_many_hard_negatives():

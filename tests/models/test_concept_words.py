@@ -26,7 +26,7 @@ def net():
 def lesson(net, seed, *, phrase="tin", is_there=True, is_like=True, others=()):
     """A picture whose first two views are named; ``is_like``: they also look alike."""
     source = torch.Generator().manual_seed(seed)
-    n_in = net.trunk[0].in_features
+    n_in = net.even.num_features
     pooled = torch.randn(N_VIEWS, n_in, generator=source)
     if is_like:
         pooled[:2] += 3 * torch.randn(n_in, generator=torch.Generator().manual_seed(999))

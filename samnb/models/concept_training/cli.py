@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,19 +15,16 @@ from typing import Any
 
 import torch
 
-from samnb.models.concept import Calibration, LearnedSegmenter, load_segmenter, save_segmenter
+from samnb.models.concept import LearnedSegmenter, load_segmenter, save_segmenter
+from samnb.models.concept_calibration import Calibration
 from samnb.models.concept_net import ConceptNet
 from samnb.models.concept_proposals import Proposer
+from samnb.models.concept_training.gather import gathered
 from samnb.models.concept_training.judge import JudgedPair, calibrate, judge, score
 from samnb.models.concept_training.phrases import MOST_NEGATIVES, WORDS, Asked
 from samnb.models.concept_training.samples import Samples
-from samnb.models.concept_training.train import (
-    ConceptSettings,
-    gather,
-    train_head,
-    train_net,
-    training_scene,
-)
+from samnb.models.concept_training.settings import ConceptSettings, training_scene
+from samnb.models.concept_training.train import train_drawing, train_net, train_reading
 from samnb.models.registry import load_model
 from samnb.models.tracker import MemoryTracker
 from samnb.models.training.cli import add_measuring, begin
@@ -53,10 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.scenes,
             args.extra,
             steps=args.steps,
+            drawing_steps=args.drawing_steps,
+            more_steps=args.more_steps,
             seed=args.seed,
             hard_negatives=args.hard_negatives,
         )
-        segmenter, seconds = train(settings)
+        with tempfile.TemporaryDirectory() as place:
+            segmenter, seconds = train(settings, args.folder or Path(place))
         save_segmenter(segmenter, args.out, {"settings": asdict(settings)})
         result: dict[str, Any] = {"out": str(args.out), "cpu_s": round(seconds, 1)}
     else:
@@ -68,15 +69,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def train(settings: ConceptSettings) -> tuple[LearnedSegmenter, float]:
-    """Train everything; returns the segmenter and the seconds of processor time it took."""
+def train(settings: ConceptSettings, folder: Path) -> tuple[LearnedSegmenter, float]:
+    """Train everything; returns the segmenter and the seconds of processor time it took.
+
+    Args:
+        settings: how.
+        folder: where views and checkpoints are kept, and gone on from.
+    """
     started = time.process_time()
     tracker = _mobile()
-    torch.manual_seed(settings.seed)
-    proposer = Proposer()
-    samples, asked = gather(tracker, proposer, settings)
+    proposer, samples, asked = gathered(tracker, folder, settings)
     logging.info("%d views in all", len(samples))
-    segmenter = learn(tracker, proposer, samples, asked, settings)
+    keep = folder / f"{settings.seed}.net"
+    segmenter = learn(tracker, proposer, samples, asked, settings, keep=keep)
     return segmenter, time.process_time() - started
 
 
@@ -86,12 +91,27 @@ def learn(
     samples: Samples,
     asked: Sequence[Asked],
     settings: ConceptSettings,
+    *,
+    keep: Path | None = None,
 ) -> LearnedSegmenter:
-    """Teach the image-text model what was gathered, and calibrate on further pictures."""
+    """Teach the image-text model what was gathered, and calibrate on further pictures.
+
+    Args:
+        tracker: whose eyes to use.
+        proposer: as it was gathered with.
+        samples: views.
+        asked: what each picture is asked for.
+        settings: how.
+        keep: where checkpoints are kept, a path that their names begin with; None keeps none.
+    """
     torch.manual_seed(settings.seed)
     net = ConceptNet(WORDS)
-    train_net(net, samples, settings, asked)
-    train_head(net, samples, settings, asked)
+    one, two, three = (
+        None if keep is None else keep.with_name(f"{keep.name}.{part}.pt") for part in (1, 2, 3)
+    )
+    train_net(net, samples, settings, asked, keep=one)
+    train_drawing(net, samples, settings, keep=two)
+    train_reading(net, samples, settings, asked, keep=three)
     segmenter = LearnedSegmenter(tracker, proposer, net, Calibration(), "concept@new")
     first = settings.scenes + settings.extra
     fresh = [training_scene(settings, first + i) for i in range(CALIBRATION_SCENES)]
@@ -139,6 +159,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--extra", type=int, default=default.extra, help="further pictures")
     parser.add_argument("--steps", type=int, default=default.steps, help="optimiser steps")
+    parser.add_argument(
+        "--drawing-steps", type=int, default=default.drawing_steps,
+        help="further steps on masks alone",
+    )  # fmt: skip
+    parser.add_argument(
+        "--more-steps", type=int, default=default.more_steps,
+        help="further steps on what is read from masks, which are then fixed",
+    )  # fmt: skip
+    parser.add_argument(
+        "--folder", type=Path, help="keep views and checkpoints there, and go on from them"
+    )
     parser.add_argument(
         "--hard-negatives",
         type=int,

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from samnb.masks.rle import encode
 from samnb.metrics.cgf1 import CgScore, PairCount, count_pair, mask_ious, total
-from samnb.models.concept import Calibration, LearnedSegmenter
+from samnb.models.concept import LearnedSegmenter
+from samnb.models.concept_calibration import Calibration
 from samnb.models.concept_look import Look, distinct
 from samnb.models.concepts import ConceptSegmenter
 from samnb.synthetic.concepts import ConceptScene, hard_negatives, make_concept_scene

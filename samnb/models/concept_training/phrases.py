@@ -29,6 +29,14 @@ COMBINATIONS: tuple[Combination, ...] = tuple(
 )
 """The table of things: all that the training split shows."""
 WORDS = (*NOUNS, *GROUPS, *COLOUR_NAMES, *TEXTURES)
+READS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys((*NOUNS, *GROUPS), ("surface", "shape")),
+    **dict.fromkeys(COLOUR_NAMES, ("colour",)),
+    **dict.fromkeys(TEXTURES, ("colour", "surface", "shape")),
+}
+"""Which parts of the embedding each word may read (:data:`samnb.models.concept_net.PARTS`). A noun
+that reads colours learns that some never go with it, which only the training split makes so: of
+things in combinations never shown 0.70 were called by the right noun then, and 0.80 without."""
 MOST_NEGATIVES: Final = 30
 """Hard negatives a picture at most."""
 

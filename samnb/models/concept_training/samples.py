@@ -21,8 +21,8 @@ from samnb.models.concept_crops import CROP, Pyramid, squares_around, view_label
 
 GOOD_IOU = 0.5
 """A proposal that overlaps a thing at least so much shows that thing."""
-SIDE = 64
-"""Side of the maps that true masks are turned into, as the decoder of ``mobile`` gives."""
+SIDE = 96
+"""Side of the maps that true masks are turned into, as the decoder of ``mobile``'s eyes gives."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +32,8 @@ class Samples:
     Attributes:
         colours: (N, CROP, CROP, 3) uint8.
         prior: (N, CROP, CROP) uint8, the proposed mask's probability in 0..255.
-        truth: (N, CROP, CROP) bool, the thing that it overlaps most.
+        truth: (N, CROP, CROP / 8) uint8, the thing that it overlaps most, eight cells a byte.
+        area: (N,) float32, cells of that thing, those beyond the view counted.
         iou: (N,) float32, of the proposed mask with that thing.
         thing: (N,) int64, its row in the caller's table of things; -1 where there is none.
         picture: (N,) int64, which of the pictures that were joined it is from.
@@ -40,7 +41,8 @@ class Samples:
 
     colours: npt.NDArray[np.uint8]
     prior: npt.NDArray[np.uint8]
-    truth: npt.NDArray[np.bool_]
+    truth: npt.NDArray[np.uint8]
+    area: npt.NDArray[np.float32]
     iou: npt.NDArray[np.float32]
     thing: npt.NDArray[np.int64]
     picture: npt.NDArray[np.int64]
@@ -53,6 +55,14 @@ class Samples:
         colours = torch.from_numpy(self.colours[rows]).permute(0, 3, 1, 2).float() / 127.5 - 1
         prior = torch.from_numpy(self.prior[rows]).float()[:, None] / 255
         return torch.cat([colours, prior], 1)
+
+    def masks(self, rows: npt.NDArray[np.int64]) -> Tensor:
+        """Return (N, CROP, CROP) float32, 1 where the thing is."""
+        return torch.from_numpy(np.unpackbits(self.truth[rows], axis=-1)).float()
+
+    def rows(self, chosen: npt.NDArray[np.int64]) -> Samples:
+        """Return some of the views."""
+        return Samples(**{name: getattr(self, name)[chosen] for name in Samples.__slots__})
 
 
 def join(parts: Sequence[Samples]) -> Samples:
@@ -85,7 +95,7 @@ def sample_masks(
     area = (prior > 0.5).sum((1, 2))
     best = np.zeros(len(maps), np.float32)
     truth = np.zeros((len(maps), CROP, CROP), np.bool_)
-    thing = np.full(len(maps), -1, np.int64)
+    thing, whole = np.full(len(maps), -1, np.int64), np.zeros(len(maps), np.float32)
     scale = (CROP / squares[:, 2]) ** 2
     for label, row in rows:
         own = seen == label
@@ -93,10 +103,12 @@ def sample_masks(
         iou = inter / np.maximum(area + pixels[label] * scale - inter, 1)
         better = iou > best
         best[better], thing[better], truth[better] = iou[better], row, own[better]
+        whole[better] = (pixels[label] * scale)[better]
     return Samples(
         colours.permute(0, 2, 3, 1).numpy().astype(np.uint8),
         (prior * 255).round().astype(np.uint8),
-        truth,
+        np.packbits(truth, axis=-1),
+        whole,
         np.minimum(best, 1).astype(np.float32),
         thing,
         np.zeros(len(maps), np.int64),
@@ -107,7 +119,7 @@ def spoil(masks: npt.NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
     """Turn true masks into soft maps such as a decoder gives, some of them wrong.
 
     Of each mask there is one map that is about right, and one of a part of it, of it with a
-    neighbour, or of a piece of anything.
+    neighbour, of an oval where it is, or of a piece of anything.
 
     Args:
         masks: (N, H, W) bool.
@@ -121,21 +133,27 @@ def spoil(masks: npt.NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
     ]
     made: list[Tensor] = []
     rows, columns = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
+    unit = SIDE / 64
     for at, mask in enumerate(small):
         made.append(_softened(mask, rng))
         kind = rng.random()
         y, x = (float((mask * v).sum() / mask.sum().clamp_min(1e-3)) for v in (rows, columns))
-        if kind < 0.45:
-            angle, shift = rng.uniform(0, 2 * np.pi), rng.uniform(-1.5, 1.5)
+        if kind < 0.35:
+            angle, shift = rng.uniform(0, 2 * np.pi), rng.uniform(-1.5, 1.5) * unit
             side = (columns - x) * np.cos(angle) + (rows - y) * np.sin(angle) > shift
             made.append(_softened(mask * side, rng))
-        elif kind < 0.65 and len(small) > 1:
+        elif kind < 0.5 and len(small) > 1:
             near = int(rng.integers(len(small) - 1))
             made.append(_softened(torch.maximum(mask, small[near + (near >= at)]), rng))
         else:
-            r = rng.uniform(1.5, 9, 2)
-            cy, cx = rng.uniform(4, SIDE - 4, 2)
-            blob = ((columns - cx) / r[0]) ** 2 + ((rows - cy) / r[1]) ** 2 < 1
+            if kind < 0.75:
+                reach = [(mask.amax(axis) > 0.3).sum() / 2 for axis in (1, 0)]
+                r = np.maximum(np.array(reach, np.float64) * rng.uniform(0.75, 1.2, 2), 1.0)
+                cy, cx = np.array([y, x]) + rng.uniform(-0.2, 0.2, 2) * r
+            else:
+                r = rng.uniform(1.5, 9, 2) * unit
+                cy, cx = rng.uniform(4, SIDE - 4, 2)
+            blob = ((columns - cx) / r[1]) ** 2 + ((rows - cy) / r[0]) ** 2 < 1
             made.append(_softened(blob.float(), rng))
     maps = torch.stack(made)
     return maps[(maps > 0.5).flatten(1).any(1)]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from samnb.models.concept_net import phrase_log_probability
 from samnb.models.concept_training.phrases import COMBINATIONS, WORDS, PhraseBook, phrase_loss
-from samnb.models.concept_training.train import ConceptSettings, training_scene
+from samnb.models.concept_training.settings import ConceptSettings, training_scene
 from samnb.models.concepts import ConceptSegmenter
 from samnb.models.training.common import cosine
 from samnb.models.verifier_aids import segmenter_aids
