@@ -41,7 +41,8 @@ WEIGHTS_ENV = "SAMNB_MOBILE_WEIGHTS"
 _FOLDER = Path(__file__).parent / "weights"
 _CHOOSER = _FOLDER / "chooser.safetensors"
 _EYES = _FOLDER / "eyes.safetensors"
-_SIGHT = ("image_encoder.", "sam_prompt_encoder.", "sam_mask_decoder.")
+SIGHT = ("image_encoder.", "sam_prompt_encoder.", "sam_mask_decoder.")
+"""Beginnings of the names of what eyes consist of."""
 _MEMORY_DIM = 64
 _MEMORY_LAYERS = 2
 _FEEDFORWARD_DIM = 512
@@ -125,7 +126,7 @@ def build_eyes(image_size: int, weights: Path | None = None) -> Any:
     # Nobody asks these eyes for a memory, and three million random numbers are better not kept.
     model.memory_attention, model.memory_encoder = nn.Identity(), nn.Identity()
     missing, unexpected = model.load_state_dict(load_weights(weights or _EYES), strict=False)
-    foreign = [name for name in missing if name.startswith(_SIGHT)]
+    foreign = [name for name in missing if name.startswith(SIGHT)]
     if unexpected or foreign:
         raise ValueError(f"eyes: unexpected {unexpected[:3]}, missing {foreign[:3]}")
     nn.init.zeros_(model.no_mem_embed)
@@ -136,7 +137,7 @@ def save_eyes(
     state: Mapping[str, torch.Tensor], path: Path, info: Mapping[str, Any] | None = None
 ) -> None:
     """Write what `build_eyes` reads of a model's state dict: encoder and decoder."""
-    sight = {name: value for name, value in state.items() if name.startswith(_SIGHT)}
+    sight = {name: value for name, value in state.items() if name.startswith(SIGHT)}
     save_weights(sight, path, info=info)
 
 

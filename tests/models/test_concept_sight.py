@@ -21,6 +21,11 @@ def test_a_tracker_with_eyes_lends_them(mobile):
     assert sight_name(mobile).startswith(f"eyes-{mobile.backend.eyes.size}@")
 
 
+def test_the_same_eyes_have_the_same_name_each_time_they_are_built(mobile):
+    again = Sam2Tracker(build_mobile(256), "mobile@again", device="cpu")
+    assert sight_name(again) == sight_name(mobile)
+
+
 def test_a_tracker_without_eyes_looks_itself():
     plain = Sam2Tracker(build_mobile(64, eyes=False, choose=False), "plain@1", device="cpu")
     assert sight_of(plain) is plain.backend and sight_name(plain) == "plain@1"
