@@ -57,7 +57,7 @@ def segmenter(monkeypatch):
     def make(*args, **kwargs):
         return found.know(make_concept_scene(*args, **kwargs))
 
-    monkeypatch.setattr("samnb.models.concept_training.train.make_concept_scene", make)
+    monkeypatch.setattr("samnb.models.concept_training.settings.make_concept_scene", make)
     monkeypatch.setattr("samnb.models.verifier_foundation.evaluate.make_concept_scene", make)
     return found
 
