@@ -15,9 +15,8 @@ from typing import Final
 from samnb.models.concept_registry import DEFAULT
 from samnb.models.concepts import ConceptSegmenter
 from samnb.models.verifier_aids import segmenter_aids
-from samnb.models.verifier_mirror import SUFFIX, MirrorVerifier
+from samnb.models.verifier_mirror import MirrorVerifier
 from samnb.models.verifier_small import SmallVerifier, load_verifier
-from samnb.models.verifier_weighing import Weighing
 from samnb.types import ModelError
 
 WEIGHTS_ENV: Final = "SAMNB_VERIFIER_WEIGHTS"
@@ -25,17 +24,6 @@ WEIGHTS_ENV: Final = "SAMNB_VERIFIER_WEIGHTS"
 TWICE_TEMPERATURE: Final = 0.93
 """Of two looks of the verifier that ships, fitted on the zero-box answers about 60 drawn pictures
 of seeds that nothing is measured on."""
-WEIGHED: Final = "small-verifier@4e61015b"
-"""The version that :data:`WEIGHING` was fitted for: the one that ships."""
-WEIGHING: Final = Weighing(0.29, 0.50, 0.42, 0.5)
-"""Of the default segmenter's opinion and MV's, fitted on 60 drawn pictures
-(``bench_concept_ablation weigh``) that nothing is measured on."""
-
-
-def weighing_for(segmenter: str, verifier: str) -> Weighing | None:
-    """The shipped weights where they are about these two, by name; else None."""
-    is_ours = verifier.removesuffix(SUFFIX) == WEIGHED
-    return WEIGHING if is_ours and segmenter.partition("@")[0] == DEFAULT else None
 
 
 def shipped_weights() -> Path:

@@ -51,7 +51,7 @@ from samnb.models.registry import load_model
 from samnb.models.tracker import MemoryTracker
 from samnb.models.verifier_foundation.evaluate import TEST_SEEDS
 from samnb.models.verifier_foundation.world import asked_phrases
-from samnb.models.verifier_shipped import WEIGHING, load_foundation, load_looking_twice
+from samnb.models.verifier_shipped import load_foundation, load_looking_twice
 from samnb.models.verifier_use import acceptance, with_verifier
 from samnb.models.verifier_weighing import WeighedPair, fit_weighing
 from samnb.synthetic.concepts import ConceptScene, hard_negatives, make_concept_scene
@@ -97,7 +97,6 @@ def verifiers(n: int, first: int) -> None:
         "+ EV presence": {"ev": twice},
         "+ EV presence + MV": {"ev": twice, "mv": twice},
         "+ MV alone": {"mv": twice},
-        "+ EV presence + MV weighed": {"ev": twice, "mv": once, "weighing": WEIGHING},
         "+ EV, one look": {"ev": once},
         "+ EV + MV, one look": {"ev": once, "mv": once},
         "EV replaces": {"ev": twice, "replaces_presence": True},

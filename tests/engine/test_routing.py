@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from samnb.engine.bounds import error_bound, level_of, n_needed, people_wrong, thresholds_to_try
+from samnb.engine.bounds import (
+    error_bound,
+    level_of,
+    n_needed,
+    people_wrong,
+    safe_thresholds,
+    thresholds_to_try,
+)
 from samnb.engine.routing import (
     NEVER,
     OUTCOMES,
@@ -209,6 +216,16 @@ def test_where_people_err_the_tests_begin_where_they_can_be_passed_and_still_hol
         kept.append(held_error(policy, decisions) <= target)
     assert np.mean(kept) >= 0.9
     assert np.mean(is_on[people_error]) > np.mean(is_on[0.0]) + 0.2
+
+
+def test_with_many_checks_bad_luck_at_the_first_test_is_rare():
+    level, passed = level_of(0.1), []
+    for seed in range(60):
+        rng = np.random.default_rng([seed, 6])
+        confidence, differs = rng.uniform(0.5, 1.0, 700), rng.random(700) < 0.2
+        tried = thresholds_to_try(confidence, 1.0, 0.3, level, people_error=0.18)
+        passed.append(bool(safe_thresholds(confidence, differs, tried, 0.3, level)))
+    assert np.mean(passed) > 0.85
 
 
 def _two_kinds(rng, n=4000):

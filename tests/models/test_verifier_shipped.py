@@ -5,14 +5,11 @@ from samnb.models.concept_registry import load_concept_segmenter
 from samnb.models.concepts import ConceptVerifier
 from samnb.models.verifier_examples import EvExample, MvExample
 from samnb.models.verifier_foundation.world import verdicts
-from samnb.models.verifier_mirror import MirrorVerifier
 from samnb.models.verifier_shipped import (
-    WEIGHING,
     WEIGHTS_ENV,
     has_foundation,
     load_foundation,
     load_looking_twice,
-    weighing_for,
 )
 from samnb.models.verifier_use import ev_presence
 from samnb.synthetic.concepts import VOCABULARY, make_concept_scene
@@ -74,13 +71,6 @@ def test_a_file_that_is_not_there_is_told(segmenter, monkeypatch, tmp_path):
     monkeypatch.delenv(WEIGHTS_ENV)
     with pytest.raises(ModelError, match="aids"):
         load_foundation(Other())
-
-
-def test_the_shipped_weights_are_of_what_ships_and_of_nothing_else(segmenter, verifier):
-    assert weighing_for(segmenter.name, verifier.name) == WEIGHING
-    assert weighing_for(segmenter.name, MirrorVerifier(verifier).name) == WEIGHING
-    assert weighing_for(segmenter.name, "small-verifier@12345678") is None
-    assert weighing_for("sam3@1", verifier.name) is None
 
 
 def test_it_may_look_twice_and_the_segmenter_remembers_the_picture_itself(segmenter, scene):

@@ -131,10 +131,6 @@ def propose(
 ) -> Proposed:
     """See ``ConceptSession.propose``."""
     model = load(segmenter)
-    if aids.mv is not None and aids.weighing is None:
-        from samnb.models.verifier_shipped import weighing_for
-
-        aids = replace(aids, weighing=weighing_for(model.name, aids.mv.name))
     state = loop.refresh()
     if pair_ids is None:
         todo = [p for p in state.pairs.values() if p.step is ConceptStep.PROPOSE]

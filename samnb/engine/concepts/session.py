@@ -196,8 +196,8 @@ class ConceptSession(ConceptCore):
                 which are asked where a phrase of a caption finds nothing; the masks keep the
                 narrow phrase, and MV judges by it.
             weighing: of the segmenter's opinion and MV's, see
-                :func:`samnb.models.verifier_weighing.fit_weighing`; None takes the shipped one for
-                the shipped verifier, and lets another strike out alone.
+                :func:`samnb.models.verifier_weighing.fit_weighing`; None lets MV strike out
+                alone.
             on_progress: called with (pairs done, pairs in all).
             cancel: set it from another thread to stop after the present medium.
         """
