@@ -20,7 +20,7 @@ from samnb.models.concept_calibration import Calibration
 from samnb.models.concept_crops import view_labels
 from samnb.models.concept_look import Look, frame, tidy, views_around
 from samnb.models.concept_net import ConceptNet, phrase_log_probability
-from samnb.models.concept_proposals import propose
+from samnb.models.concept_proposals import MAP_SIDE, propose
 from samnb.models.concept_sight import sight_name
 from samnb.models.verifier_foundation.world import asked_phrases
 from samnb.synthetic.concepts import make_concept_scene
@@ -35,7 +35,6 @@ REHEARSAL_SEED: Final = 640_000
 """Made-up pictures of the default world have seeds from here on; others are for measuring."""
 TRAINED: Final = ("trunk", "to_embedding", "to_quality")
 """Parts of the net that fine-tuning moves, beside the words."""
-_MAP: Final = 96
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,7 +137,7 @@ def look_at_pairs(segmenter: LearnedSegmenter, pairs: Sequence[DecidedPair]) -> 
     masks = [m for p in pairs for m in p.masks if m.any()]
     if masks:
         own = torch.from_numpy(np.stack(masks)).float()[:, None]
-        small = F.interpolate(own, size=(_MAP, _MAP), mode="area")[:, 0]
+        small = F.interpolate(own, size=(MAP_SIDE, MAP_SIDE), mode="area")[:, 0]
         small = small / small.amax((1, 2), keepdim=True)  # even a speck reaches 0.5
         around, shown_there = views_around(image, small)
         squares, views = np.concatenate([squares, around]), torch.cat([views, shown_there])

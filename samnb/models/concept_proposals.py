@@ -26,6 +26,8 @@ from samnb.types import ModelError
 
 MAX_CLICKS: Final = 24
 """Clicks at the places where things are most likely."""
+MAP_SIDE: Final = 96
+"""Side of the maps that the decoder of `mobile`'s eyes gives; true masks are turned into such."""
 AT_ONCE: Final = 8
 """Clicks decoded together; more take longer on a processor, whose cache they leave."""
 MIN_HEAT: Final = 0.1

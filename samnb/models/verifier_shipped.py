@@ -22,8 +22,8 @@ from samnb.types import ModelError
 WEIGHTS_ENV: Final = "SAMNB_VERIFIER_WEIGHTS"
 """Environment variable that names another weights file than the packaged one."""
 TWICE_TEMPERATURE: Final = 0.93
-"""Of two looks of the verifier that ships, fitted on the zero-box answers about 60 drawn pictures
-of seeds that nothing is measured on."""
+"""Of two looks, fitted for an earlier version of the verifier that ships, on the zero-box answers
+about 60 drawn pictures of seeds that nothing is measured on."""
 
 
 def shipped_weights() -> Path:

@@ -26,8 +26,8 @@ from samnb.types import EvAnswer, InputError, MvAnswer
 THRESHOLD: Final = 0.5
 """Score times presence above which a mask is kept (SAM 3)."""
 LEAST: Final = 0.3
-"""Probability below which a verifier overrules the segmenter: half of a pmF1 of 0.6, which is
-what the default segmenter reaches."""
+"""Probability below which a verifier overrules the segmenter: half of a pmF1 of 0.6. A segmenter
+that reaches more, as the default one does in its own world, could be overruled earlier."""
 
 _EV_ACCEPT: Final = tuple(EvAnswer).index(EvAnswer.ACCEPT)
 _MV_ACCEPTS: Final = [

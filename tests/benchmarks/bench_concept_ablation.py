@@ -8,10 +8,9 @@ python -m tests.benchmarks.bench_concept_ablation negatives [--counts 0,5,15,30]
     [--domain household]
 
 ``verifiers`` scores proposals alone, with the EV presence score where it is sure, and with MV's
-surely rejected masks taken out, or with the segmenter's word and MV's weighed; then as in the
-paper, EV in the segmenter's place and MV at a half (SAM 3 paper, arXiv 2511.16719, table 9d). EV
-looks twice, as the one that ships does, and once for comparison. ``weigh`` fits these weights, on
-other pictures.
+surely rejected masks taken out; then as in the paper, EV in the segmenter's place and MV at a half
+(SAM 3 paper, arXiv 2511.16719, table 9d). EV looks twice, as the one that ships does, and once for
+comparison. ``weigh`` fits weights of the segmenter's word and MV's, and says whether they gain.
 
 ``scratch`` trains the default segmenter from nothing with so many hard negatives a picture (table
 9b), or (``all``) by every false phrase, as ``samnb train concept`` does by default. All else is
@@ -124,7 +123,7 @@ def verifiers(n: int, first: int) -> None:
 
 
 def weigh(n: int, first: int) -> None:
-    """Fit the weights of the segmenter's opinion and MV's, as they ship."""
+    """Fit weights of the segmenter's opinion and MV's, and say what they gain."""
     segmenter = load_concept_segmenter("concept", device="cpu")
     twice = load_looking_twice(segmenter)
     pictures = []

@@ -18,11 +18,10 @@ from torch.nn import functional as F
 
 from samnb.models.base import Image
 from samnb.models.concept_crops import CROP, Pyramid, squares_around, view_labels, view_maps
+from samnb.models.concept_proposals import MAP_SIDE
 
 GOOD_IOU = 0.5
 """A proposal that overlaps a thing at least so much shows that thing."""
-SIDE = 96
-"""Side of the maps that true masks are turned into, as the decoder of ``mobile``'s eyes gives."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,14 +125,14 @@ def spoil(masks: npt.NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
         rng: source of chance.
 
     Returns:
-        (M, SIDE, SIDE) float32, N <= M <= 2 N; all of them reach 0.5.
+        (M, MAP_SIDE, MAP_SIDE) float32, N <= M <= 2 N; all of them reach 0.5.
     """
-    small = F.interpolate(torch.from_numpy(masks).float()[:, None], size=(SIDE, SIDE), mode="area")[
-        :, 0
-    ]
+    small = F.interpolate(
+        torch.from_numpy(masks).float()[:, None], size=(MAP_SIDE, MAP_SIDE), mode="area"
+    )[:, 0]
     made: list[Tensor] = []
-    rows, columns = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
-    unit = SIDE / 64
+    rows, columns = torch.meshgrid(torch.arange(MAP_SIDE), torch.arange(MAP_SIDE), indexing="ij")
+    unit = MAP_SIDE / 64
     for at, mask in enumerate(small):
         made.append(_softened(mask, rng))
         kind = rng.random()
@@ -152,7 +151,7 @@ def spoil(masks: npt.NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
                 cy, cx = np.array([y, x]) + rng.uniform(-0.2, 0.2, 2) * r
             else:
                 r = rng.uniform(1.5, 9, 2) * unit
-                cy, cx = rng.uniform(4, SIDE - 4, 2)
+                cy, cx = rng.uniform(4, MAP_SIDE - 4, 2)
             blob = ((columns - cx) / r[1]) ** 2 + ((rows - cy) / r[0]) ** 2 < 1
             made.append(_softened(blob.float(), rng))
     maps = torch.stack(made)
